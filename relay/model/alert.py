@@ -1,0 +1,119 @@
+"""Alerts: conditions with a lifetime."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from relay.model.event import Event, Status, Subject, SubjectKind
+from relay.model.ids import stable_id
+from relay.model.severity import Severity
+
+
+class AlertState(StrEnum):
+    """``pending`` until it has held for its ``for``; then ``firing`` until it is ``resolved``."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A channel that was, or at ``due_at`` will be, told of a firing, and the rule that decided it."""
+
+    rule: str
+    channel: str
+    due_at: datetime
+    on_resolve: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A condition with a lifetime, identified by its fingerprint.
+
+    ``id`` names this one life of it; a later one with the same fingerprint has another id. ``starts_at``
+    is when the condition was first seen, ``fired_at`` when it had held long enough, ``absent_since``
+    when it was first no longer seen while still firing (flap damping), ``ends_at`` when it resolved, and
+    ``ended_because`` why, where that is not simply that it no longer holds. ``inhibited`` tells that its
+    firing is held back by a larger alert. ``told`` are the channels that the firing goes to.
+    """
+
+    id: str
+    fingerprint: str
+    type: str
+    cluster: str | None
+    watcher: str
+    source: str
+    state: AlertState
+    severity: Severity
+    subject: Subject
+    summary: str
+    starts_at: datetime
+    fired_at: datetime | None = None
+    absent_since: datetime | None = None
+    ends_at: datetime | None = None
+    ended_because: str | None = None
+    inhibited: bool = False
+    told: tuple[Told, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def event(self, status: Status, seen_at: datetime) -> Event:
+        """Return the event that tells of this alert's firing (at its present severity) or resolving."""
+        happened_at = (self.ends_at if status is Status.RESOLVED else self.starts_at) or seen_at
+        details = dict(self.details)
+        if self.ended_because is not None:
+            details["ended_because"] = self.ended_because
+        return Event(
+            id=stable_id("evt", self.id, status, self.severity),
+            type=self.type,
+            status=status,
+            cluster=self.cluster,
+            severity=self.severity,
+            subject=self.subject,
+            summary=self.summary,
+            happened_at=happened_at,
+            seen_at=seen_at,
+            alert=self.id,
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            labels=self.labels,
+            annotations=self.annotations,
+            details=details,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the alert as JSON types, the form in which the store keeps it."""
+        data = asdict(self)
+        for name in _TIMES:
+            data[name] = None if data[name] is None else data[name].isoformat()
+        for told in data["told"]:
+            told["due_at"] = told["due_at"].isoformat()
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the alert that ``to_json`` wrote."""
+        subject = data["subject"]
+        times = {name: datetime.fromisoformat(data[name]) for name in _TIMES if data[name] is not None}
+        alert = cls(
+            **{
+                **data,
+                "state": AlertState(data["state"]),
+                "severity": Severity(data["severity"]),
+                "subject": Subject(
+                    SubjectKind(subject["kind"]), subject["name"], subject["gun"], tuple(subject["replicas"])
+                ),
+                "told": tuple(
+                    Told(**{**told, "due_at": datetime.fromisoformat(told["due_at"])})
+                    for told in data["told"]
+                ),
+            }
+        )
+        return replace(alert, **times)
+
+
+_TIMES = ("starts_at", "fired_at", "absent_since", "ends_at")

@@ -1,0 +1,170 @@
+"""The catalogue of event types: one table from which the reference, the schemas and the samples are made."""
+
+from dataclasses import dataclass
+
+from relay.model import details as d
+from relay.model.event import SubjectKind
+from relay.model.severity import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """What an event type means. ``lasting`` types are alerts, the others one-off events."""
+
+    name: str
+    meaning: str
+    severity: Severity
+    subject: SubjectKind
+    details: type[d.Details]
+    lasting: bool = True
+
+    @property
+    def about_relay(self) -> bool:
+        """Whether the relay tells this about itself."""
+        return self.subject in _OWN
+
+
+_OWN = {
+    SubjectKind.CHANNEL,
+    SubjectKind.DELIVERY,
+    SubjectKind.TEMPLATE,
+    SubjectKind.STORE,
+    SubjectKind.CONFIGURATION,
+}
+
+_K, _S = SubjectKind, Severity
+
+CATALOGUE: dict[str, EventType] = {
+    each.name: each
+    for each in (
+        EventType(
+            "trust.deleted",
+            "The signing data of a repository was deleted from the notary server.",
+            _S.CRITICAL,
+            _K.REPOSITORY,
+            d.TrustRecord,
+            lasting=False,
+        ),
+        EventType(
+            "trust.updated",
+            "The signing data of a repository was written: somebody signed, or the server renewed an expired "
+            "timestamp on a read.",
+            _S.INFO,
+            _K.REPOSITORY,
+            d.TrustRecord,
+            lasting=False,
+        ),
+        EventType(
+            "trust.unreadable",
+            "The changefeed holds a record that cannot be understood; it may be a deletion.",
+            _S.CRITICAL,
+            _K.REPOSITORY,
+            d.UnreadableRecord,
+            lasting=False,
+        ),
+        EventType(
+            "cluster.issue",
+            "MSR's database reports an issue; critical if the database calls it so.",
+            _S.WARNING,
+            _K.ISSUE,
+            d.Issue,
+        ),
+        EventType(
+            "replica.unhealthy",
+            "The cluster calls a replica unhealthy.",
+            _S.WARNING,
+            _K.REPLICA,
+            d.ReplicaHealth,
+        ),
+        EventType(
+            "replica.missing",
+            "A replica that the cluster had is no longer mentioned.",
+            _S.WARNING,
+            _K.REPLICA,
+            d.ReplicaMissing,
+        ),
+        EventType(
+            "replica.readonly", "A replica takes no writes.", _S.WARNING, _K.REPLICA, d.ReplicaReadonly
+        ),
+        EventType(
+            "replica.stale",
+            "A replica has not reported for too long.",
+            _S.WARNING,
+            _K.REPLICA,
+            d.ReplicaStale,
+        ),
+        EventType(
+            "ping.failing",
+            "A replica says that it is unhealthy, or cannot be reached.",
+            _S.WARNING,
+            _K.REPLICA,
+            d.Ping,
+        ),
+        EventType(
+            "nginx.saturated",
+            "A replica's nginx has too many connections or dropped some.",
+            _S.WARNING,
+            _K.REPLICA,
+            d.Nginx,
+        ),
+        EventType(
+            "watch.failing",
+            "Something of a cluster cannot be read; critical if nothing can.",
+            _S.WARNING,
+            _K.CLUSTER,
+            d.WatchFailing,
+        ),
+        EventType(
+            "changefeed.reset",
+            "The changefeed was rebuilt or restored; it is read again from its beginning.",
+            _S.CRITICAL,
+            _K.FEED,
+            d.FeedReset,
+        ),
+        EventType(
+            "channel.failing",
+            "A channel does not take messages; they wait.",
+            _S.WARNING,
+            _K.CHANNEL,
+            d.ChannelTrouble,
+        ),
+        EventType(
+            "channel.disabled",
+            "A channel was disabled, by a user or because its receiver is gone; its messages wait.",
+            _S.WARNING,
+            _K.CHANNEL,
+            d.ChannelTrouble,
+        ),
+        EventType(
+            "delivery.dead",
+            "A receiver refused a message for good.",
+            _S.WARNING,
+            _K.DELIVERY,
+            d.DeadDelivery,
+            lasting=False,
+        ),
+        EventType(
+            "template.failing",
+            "A template cannot be rendered; its messages go out in a plain form.",
+            _S.WARNING,
+            _K.TEMPLATE,
+            d.TemplateTrouble,
+        ),
+        EventType("store.failing", "The store cannot be written.", _S.WARNING, _K.STORE, d.StoreTrouble),
+        EventType(
+            "config.rejected",
+            "A changed configuration cannot be used; the old one goes on.",
+            _S.WARNING,
+            _K.CONFIGURATION,
+            d.ConfigTrouble,
+        ),
+        EventType(
+            "relay.test",
+            "A test message, asked for with msr-relay send-test.",
+            _S.INFO,
+            _K.CHANNEL,
+            d.Test,
+            lasting=False,
+        ),
+    )
+}

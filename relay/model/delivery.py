@@ -1,0 +1,161 @@
+"""Deliveries and attempts: what is on its way to a channel, and how each try went."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands.
+
+    ``pending``: to be sent when due. ``delivered``: every target has it. ``partial``: some targets have
+    it, the others refused it for good. ``dead``: refused for good. ``held``: its channel is no longer
+    configured. ``inhibited``: held back by a larger alert. ``superseded``: what it would have said was
+    over before it was due.
+    """
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    PARTIAL = "partial"
+    DEAD = "dead"
+    HELD = "held"
+    INHIBITED = "inhibited"
+    SUPERSEDED = "superseded"
+
+
+class Outcome(StrEnum):
+    """How an attempt, or one target of it, ended.
+
+    ``delivered``; ``retry``: later may help; ``rejected``: this message will never be taken;
+    ``refused``: the channel's configuration or credentials are refused, so every message would be;
+    ``gone``: the receiver says that it no longer exists.
+    """
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    REJECTED = "rejected"
+    REFUSED = "refused"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One notification on its way to one channel.
+
+    ``id`` is what the receiver sees, the same on every attempt. ``events`` are the ids of what it tells,
+    fixed for ever. ``thread`` ties it to the other deliveries about the same alert: within a channel they
+    go out in the order of ``seq``. ``settled`` are the targets that need no further attempt. ``receipt``
+    is what the channel wants to remember of a sent message (Slack's ``ts``, say).
+    """
+
+    id: str
+    channel: str
+    rule: str
+    thread: str
+    events: tuple[str, ...]
+    created_at: datetime
+    due_at: datetime
+    state: DeliveryState = DeliveryState.PENDING
+    template: str | None = None
+    attempts: int = 0
+    settled: tuple[str, ...] = ()
+    delivered_to: tuple[str, ...] = ()
+    receipt: Mapping[str, Any] | None = None
+    replay_of: str | None = None
+    last_error: str | None = None
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TargetOutcome:
+    """How an attempt ended for one target (a mail recipient, an Apprise URL)."""
+
+    target: str
+    outcome: Outcome
+    status: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try: when, how long in seconds, how it ended, and what was sent and answered (cut, redacted)."""
+
+    delivery: str
+    number: int
+    at: datetime
+    seconds: float
+    outcome: Outcome
+    status: int | None = None
+    error: str | None = None
+    answer: str = ""
+    targets: tuple[TargetOutcome, ...] = ()
+    body: str = ""
+    plain: bool = False
+
+
+class ChannelState(StrEnum):
+    """Whether a channel takes messages.
+
+    ``working``; ``failing``: its circuit is open after repeated failures, with a probe now and then;
+    ``held``: the receiver refuses the credentials or the address, with a rare probe; ``disabled``: by
+    the user, or because the receiver said that it is gone.
+    """
+
+    WORKING = "working"
+    FAILING = "failing"
+    HELD = "held"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHealth:
+    """What is remembered of a channel across restarts.
+
+    ``failures`` counts consecutive failed attempts; ``probe_at`` is when the next attempt may be made
+    while it is failing or held; ``by`` is who disabled it.
+    """
+
+    channel: str
+    state: ChannelState = ChannelState.WORKING
+    since: datetime | None = None
+    failures: int = 0
+    reason: str = ""
+    probe_at: datetime | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a channel is handed to send: the rendered parts and what ties it to other messages.
+
+    ``id`` is the delivery's. ``parts`` are the rendered templates by the names that the channel's kind
+    declares. ``thread`` is the same for all messages about one alert; ``follows`` tells that the thread
+    has earlier messages in this channel, and ``previous`` is the receipt of the first of them, if the
+    channel left one. ``settled`` are targets that must not be sent to again. ``at`` is the time of this
+    attempt, ``timestamp`` the time of what happened.
+    """
+
+    id: str
+    type: str
+    status: str
+    severity: str
+    timestamp: datetime
+    at: datetime
+    thread: str
+    parts: Mapping[str, str]
+    attempt: int = 1
+    settled: frozenset[str] = frozenset()
+    follows: bool = False
+    previous: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a channel says of a message that it sent (or, per target, could not send)."""
+
+    status: int | None = None
+    answer: str = ""
+    targets: tuple[TargetOutcome, ...] = ()
+    receipt: Mapping[str, Any] | None = field(default=None)

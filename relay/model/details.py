@@ -1,0 +1,175 @@
+"""The typed ``details`` of every event type: what template authors and webhook consumers rely on.
+
+These are a contract: fields are added, never renamed or removed.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Details(BaseModel):
+    """Base of the details of all event types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def plain(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return self.model_dump(mode="json")
+
+
+class TrustRecord(Details):
+    """A record of notary's changefeed."""
+
+    record_id: str = Field(description="notary's ID of the record; opaque")
+    version: int = Field(description="version of the trust data; 0 for a deletion")
+    sha256: str = Field(description="SHA-256 of the new timestamp metadata, in hex; empty for a deletion")
+    feed: str = Field(description='the changefeed it was read from: "all repositories" or one repository')
+
+
+class UnreadableRecord(Details):
+    """A record of the changefeed that could not be understood."""
+
+    reason: str = Field(description="what is wrong with it")
+    excerpt: str = Field(description="the beginning of the record as MSR gave it")
+    feed: str = Field(description='the changefeed it was read from: "all repositories" or one repository')
+
+
+class Issue(Details):
+    """An entry of RethinkDB's current_issues, as cluster_status shows it."""
+
+    issue_id: str | None = Field(description="RethinkDB's id of the issue, if it gave one")
+    issue_type: str = Field(description="RethinkDB's type, such as table_availability; empty if not given")
+    critical: bool = Field(description="whether RethinkDB calls it critical")
+    description: str = Field(description="RethinkDB's text")
+    seen_by: list[str] = Field(description="the replicas whose answer shows the issue")
+    identity: str = Field(description='"id", "info", or "weak" if only the text could identify the issue')
+
+
+class ReplicaHealth(Details):
+    """A replica's health as the cluster sees it."""
+
+    replica: str = Field(description="replica id")
+    health: str = Field(description="MSR's text; OK for a healthy one")
+    seen_by: list[str] = Field(description="the replicas whose answer shows it")
+    healthy: int = Field(description="how many replicas are healthy")
+    replicas: int = Field(description="how many replicas the cluster has")
+
+
+class ReplicaMissing(Details):
+    """A replica that the cluster had and no longer mentions."""
+
+    replica: str = Field(description="replica id")
+    last_seen_at: datetime | None = Field(description="when an answer last mentioned it")
+    replicas: int = Field(description="how many replicas the cluster mentions now")
+
+
+class ReplicaReadonly(Details):
+    """A replica that takes no writes."""
+
+    replica: str = Field(description="replica id")
+    seen_by: list[str] = Field(description="the replicas whose answer shows it")
+
+
+class ReplicaStale(Details):
+    """A replica that has not reported for too long."""
+
+    replica: str = Field(description="replica id")
+    reported_at: datetime = Field(description="time of its last report, by MSR's clock")
+    age_seconds: float = Field(description="age of that report when it was first too old")
+    limit_seconds: float = Field(description="the configured limit")
+
+
+class Ping(Details):
+    """A replica whose /_ping is bad."""
+
+    url: str = Field(description="the replica's URL")
+    error: str = Field(
+        description="the part that MSR names (storage, metadata ...), or why there was no answer"
+    )
+    reachable: bool = Field(description="whether it answered at all")
+
+
+class Nginx(Details):
+    """The connections of one replica's nginx."""
+
+    url: str = Field(description="the replica's URL")
+    active: int = Field(description="active connections")
+    limit: int | None = Field(description="the configured limit of active connections, if it is exceeded")
+    dropped: int | None = Field(description="connections dropped since the last look, if any")
+
+
+class WatchFailure(Details):
+    """One thing that cannot be read."""
+
+    watcher: str = Field(description="the watcher")
+    source: str = Field(description="the replica or repository; empty for all")
+    cause: str = Field(description="why, and what to do about it")
+    since: datetime = Field(description="when it first failed")
+    failures: int = Field(description="how often in a row")
+
+
+class WatchFailing(Details):
+    """What of a cluster cannot be read."""
+
+    failing: list[WatchFailure] = Field(description="each thing that cannot be read, and why")
+    whole: bool = Field(description="true if nothing of the cluster can be read")
+
+
+class FeedReset(Details):
+    """A changefeed that was rebuilt or restored."""
+
+    feed: str = Field(description='"all repositories" or one repository')
+    reason: str = Field(description="how it was noticed")
+    last_record: str = Field(description="notary's ID of the last record read before")
+    reread: int = Field(description="how many records have been read again so far")
+
+
+class ChannelTrouble(Details):
+    """A channel that does not take messages."""
+
+    channel: str = Field(description="the channel's name")
+    kind: str = Field(description="the channel's kind")
+    state: str = Field(description="failing, held or disabled")
+    reason: str = Field(description="the last error")
+    failures: int = Field(description="failed attempts in a row")
+    waiting: int = Field(description="deliveries that wait")
+
+
+class DeadDelivery(Details):
+    """A delivery that was refused for good."""
+
+    channel: str = Field(description="the channel's name")
+    delivery: str = Field(description="the delivery's id")
+    reason: str = Field(description="the receiver's refusal")
+    about: str = Field(description="the summary of what was not delivered")
+    about_type: str = Field(description="its event type")
+    attempts: int = Field(description="how many attempts were made")
+
+
+class TemplateTrouble(Details):
+    """A template that cannot be rendered; messages go out in a plain form."""
+
+    template: str = Field(description="the template's name")
+    error: str = Field(description="the error, with the line")
+
+
+class StoreTrouble(Details):
+    """A store that cannot be written."""
+
+    error: str = Field(description="the store's error")
+
+
+class ConfigTrouble(Details):
+    """A changed configuration that cannot be used; the old one goes on."""
+
+    path: str = Field(description="the file")
+    problems: list[str] = Field(description="what is wrong, one line each")
+
+
+class Test(Details):
+    """A test message."""
+
+    channel: str = Field(description="the channel under test")
+    sent_by: str = Field(description="who asked for it")

@@ -1,0 +1,107 @@
+"""Events: immutable facts, and the one form in which everything that is told travels."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from relay.model.severity import Severity
+
+
+class SubjectKind(StrEnum):
+    """What sort of thing an event is about."""
+
+    REPOSITORY = "repository"
+    REPLICA = "replica"
+    ISSUE = "issue"
+    CLUSTER = "cluster"
+    FEED = "feed"
+    CHANNEL = "channel"
+    DELIVERY = "delivery"
+    TEMPLATE = "template"
+    STORE = "store"
+    CONFIGURATION = "configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The thing that an event is about.
+
+    ``name`` is what people call it: ``namespace/name`` for a repository, the replica's id or URL host.
+    ``gun`` is the name under which the trust data was signed (notary's "globally unique name").
+    ``replicas`` are the ids of the replicas that are concerned, as far as known.
+    """
+
+    kind: SubjectKind
+    name: str
+    gun: str | None = None
+    replicas: tuple[str, ...] = ()
+
+
+class Status(StrEnum):
+    """``event`` for a one-off; ``firing`` and ``resolved`` for the two ends of an alert's life."""
+
+    EVENT = "event"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact that can be told: a one-off, or an alert that began or ceased to fire.
+
+    ``id`` is derived from the source, so the same fact seen twice is one event. ``alert`` is the id of
+    the alert's whole life, None for a one-off. ``happened_at`` is MSR's time where MSR gives one,
+    ``seen_at`` the relay's. All times are aware and in UTC. ``cluster`` is None for events of the relay
+    about itself. ``details`` has the fields that ``relay.model.catalogue`` documents for the type.
+    """
+
+    id: str
+    type: str
+    status: Status
+    cluster: str | None
+    severity: Severity
+    subject: Subject
+    summary: str
+    happened_at: datetime
+    seen_at: datetime
+    alert: str | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def thread(self) -> str:
+        """What ties messages about one thing together: the alert's id, or the event's own."""
+        return self.alert or self.id
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event as JSON types, the form in which the store keeps it."""
+        data = asdict(self)
+        for name in _TIMES:
+            value = data[name]
+            data[name] = None if value is None else value.isoformat()
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the event that ``to_json`` wrote."""
+        subject = data["subject"]
+        times = {name: datetime.fromisoformat(data[name]) for name in _TIMES if data[name] is not None}
+        event = cls(
+            **{
+                **data,
+                "status": Status(data["status"]),
+                "severity": Severity(data["severity"]),
+                "subject": Subject(
+                    SubjectKind(subject["kind"]), subject["name"], subject["gun"], tuple(subject["replicas"])
+                ),
+            }
+        )
+        return replace(event, **times)
+
+
+_TIMES = ("happened_at", "seen_at", "starts_at", "ends_at")

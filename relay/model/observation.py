@@ -1,0 +1,93 @@
+"""What watchers report: plain observations, from which intake makes events and alerts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from relay.model.event import Subject
+from relay.model.severity import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Which watcher of which cluster; ``cluster`` is None for the relay watching itself."""
+
+    cluster: str | None
+    watcher: str
+
+    def __str__(self) -> str:
+        return f"{self.cluster or 'relay'}/{self.watcher}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that happened once. ``identity`` is what makes it this fact and no other."""
+
+    type: str
+    identity: tuple[str, ...]
+    subject: Subject
+    summary: str
+    happened_at: datetime
+    details: Mapping[str, Any] = field(default_factory=dict)
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that holds now and may cease to hold.
+
+    ``identity`` are the labels of its fingerprint; never a free text. ``source`` is the part of the
+    watch that shows it (a replica, a repository), empty when any of them may: a condition that is no
+    longer shown ends only if its source could be read. ``severity`` None means the type's default.
+    """
+
+    type: str
+    identity: tuple[str, ...]
+    subject: Subject
+    summary: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    severity: Severity | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A source that could not be read, and why, in words for an operator.
+
+    ``dark`` tells that nothing readable came back at all, as opposed to a refusal of this one request.
+    ``at_once`` means that trying again will not help: it is told at the first time.
+    """
+
+    source: str
+    cause: str
+    dark: bool = False
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CursorMove:
+    """How far a watch has read one scope: compare-and-set on ``before`` (None: there was none)."""
+
+    scope: str
+    before: str | None
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One look of one watcher.
+
+    ``conditions`` are all that hold in the ``sources`` that were asked, less those in ``failures``.
+    ``complete`` is False for a look in the middle of a longer reading (a page of many): it tells facts
+    and moves the cursor, but says nothing about conditions.
+    """
+
+    watch: Watch
+    at: datetime
+    sources: tuple[str, ...]
+    conditions: tuple[Condition, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    cursor: CursorMove | None = None
+    complete: bool = True

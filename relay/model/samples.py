@@ -1,0 +1,184 @@
+"""One sample event per type, for checking templates, previews and documentation."""
+
+from datetime import UTC, datetime, timedelta
+
+from relay.model import details as d
+from relay.model.catalogue import CATALOGUE
+from relay.model.event import Event, Status, Subject, SubjectKind
+from relay.model.ids import stable_id
+
+_WHEN = datetime(2026, 11, 23, 20, 58, 11, 165146, tzinfo=UTC)
+_REPLICA = "f2277ad178f7"
+
+_DETAILS: dict[str, tuple[str, str, d.Details]] = {
+    "trust.deleted": (
+        "prod/app",
+        "Trust data of prod/app was deleted",
+        d.TrustRecord(record_id="9d7b3f52", version=0, sha256="", feed="all repositories"),
+    ),
+    "trust.updated": (
+        "prod/app",
+        "Trust data of prod/app was updated to version 7",
+        d.TrustRecord(record_id="9d7b3f51", version=7, sha256="3b" * 32, feed="all repositories"),
+    ),
+    "trust.unreadable": (
+        "",
+        "A record of the changefeed cannot be read",
+        d.UnreadableRecord(
+            reason="CreatedAt is missing", excerpt='{"ID": "9d7b3f50"}', feed="all repositories"
+        ),
+    ),
+    "cluster.issue": (
+        "table_availability",
+        "Critical issue: table_availability",
+        d.Issue(
+            issue_id="1d9aab6c",
+            issue_type="table_availability",
+            critical=True,
+            description="Table dtr2.tags is available for outdated reads, but not for writes: some replicas are not "
+            f"ready. The following servers are not reachable: dtr_rethinkdb_{_REPLICA}",
+            seen_by=["msr-1.example.com"],
+            identity="id",
+        ),
+    ),
+    "replica.unhealthy": (
+        _REPLICA,
+        f"Replica {_REPLICA} is unhealthy",
+        d.ReplicaHealth(
+            replica=_REPLICA,
+            health="Storage is not writable",
+            seen_by=["msr-1.example.com"],
+            healthy=2,
+            replicas=3,
+        ),
+    ),
+    "replica.missing": (
+        _REPLICA,
+        f"Replica {_REPLICA} is missing",
+        d.ReplicaMissing(replica=_REPLICA, last_seen_at=_WHEN - timedelta(minutes=1), replicas=2),
+    ),
+    "replica.readonly": (
+        _REPLICA,
+        f"Replica {_REPLICA} is read-only",
+        d.ReplicaReadonly(replica=_REPLICA, seen_by=["msr-1.example.com"]),
+    ),
+    "replica.stale": (
+        _REPLICA,
+        f"Replica {_REPLICA} has not reported for 6m",
+        d.ReplicaStale(
+            replica=_REPLICA, reported_at=_WHEN - timedelta(minutes=6), age_seconds=360.0, limit_seconds=300.0
+        ),
+    ),
+    "ping.failing": (
+        "msr-2.example.com",
+        "Replica msr-2.example.com is unhealthy: storage",
+        d.Ping(url="https://msr-2.example.com", error="storage", reachable=True),
+    ),
+    "nginx.saturated": (
+        "msr-2.example.com",
+        "nginx of msr-2.example.com has 1200 active connections",
+        d.Nginx(url="https://msr-2.example.com", active=1200, limit=1000, dropped=17),
+    ),
+    "watch.failing": (
+        "prod",
+        "Cluster prod cannot be read",
+        d.WatchFailing(
+            failing=[
+                d.WatchFailure(
+                    watcher="cluster_status",
+                    source="msr-1.example.com",
+                    cause="connection refused: is MSR running there?",
+                    since=_WHEN,
+                    failures=3,
+                )
+            ],
+            whole=True,
+        ),
+    ),
+    "changefeed.reset": (
+        "all repositories",
+        "The changefeed of prod was rebuilt",
+        d.FeedReset(
+            feed="all repositories", reason="the last record read is gone", last_record="9d7b3f51", reread=120
+        ),
+    ),
+    "channel.failing": (
+        "security",
+        "Channel security does not take messages",
+        d.ChannelTrouble(
+            channel="security",
+            kind="slack",
+            state="failing",
+            reason="503 Service Unavailable",
+            failures=5,
+            waiting=12,
+        ),
+    ),
+    "channel.disabled": (
+        "soc",
+        "Channel soc is disabled: its receiver is gone",
+        d.ChannelTrouble(
+            channel="soc", kind="webhook", state="disabled", reason="410 Gone", failures=1, waiting=3
+        ),
+    ),
+    "delivery.dead": (
+        "soc",
+        "Channel soc refused a message for good",
+        d.DeadDelivery(
+            channel="soc",
+            delivery="dlv_5c1e",
+            reason="400 Bad Request",
+            about="Trust data of prod/app was deleted",
+            about_type="trust.deleted",
+            attempts=1,
+        ),
+    ),
+    "template.failing": (
+        "slack/mine.json.j2",
+        "Template slack/mine.json.j2 cannot be rendered",
+        d.TemplateTrouble(template="slack/mine.json.j2", error="line 3: 'evnt' is undefined"),
+    ),
+    "store.failing": (
+        "relay.db",
+        "The store cannot be written",
+        d.StoreTrouble(error="database or disk is full"),
+    ),
+    "config.rejected": (
+        "relay.yaml",
+        "The changed configuration was rejected",
+        d.ConfigTrouble(path="relay.yaml", problems=["relay.yaml:12:5: channels[0].kid: unknown key"]),
+    ),
+    "relay.test": (
+        "security",
+        "Test message from MSR Relay",
+        d.Test(channel="security", sent_by="alice"),
+    ),
+}
+
+
+def sample(type_name: str, status: Status | None = None, cluster: str = "prod") -> Event:
+    """Return a sample event; alerts are firing unless ``status`` says otherwise.
+
+    Raises KeyError for a type that the catalogue does not have.
+    """
+    kind = CATALOGUE[type_name]
+    name, summary, details = _DETAILS[type_name]
+    if status is None:
+        status = Status.FIRING if kind.lasting else Status.EVENT
+    ended = status is Status.RESOLVED
+    gun = f"msr.example.com/{name}" if kind.subject is SubjectKind.REPOSITORY and name else None
+    return Event(
+        id=stable_id("evt", type_name, status),
+        type=type_name,
+        status=status,
+        cluster=None if kind.about_relay else cluster,
+        severity=kind.severity,
+        subject=Subject(kind.subject, name, gun=gun),
+        summary=summary,
+        happened_at=_WHEN + timedelta(minutes=9) if ended else _WHEN,
+        seen_at=_WHEN + timedelta(minutes=9 if ended else 0, seconds=2),
+        alert=stable_id("alr", type_name) if kind.lasting else None,
+        starts_at=_WHEN if kind.lasting else None,
+        ends_at=_WHEN + timedelta(minutes=9) if ended else None,
+        details=details.plain(),
+    )
