@@ -1,12 +1,14 @@
 """Alerts: conditions with a lifetime."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
-from relay.model.event import Event, Status, Subject, SubjectKind
+from pydantic import TypeAdapter
+
+from relay.model.event import Event, Status, Subject
 from relay.model.ids import stable_id
 from relay.model.severity import Severity
 
@@ -85,35 +87,14 @@ class Alert:
             details=details,
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the alert as JSON types, the form in which the store keeps it."""
-        data = asdict(self)
-        for name in _TIMES:
-            data[name] = None if data[name] is None else data[name].isoformat()
-        for told in data["told"]:
-            told["due_at"] = told["due_at"].isoformat()
-        return data
+    def to_json(self) -> str:
+        """Return the alert as a JSON text, the form in which the store keeps it."""
+        return _ADAPTER.dump_json(self).decode()
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
+    def from_json(cls, text: str) -> "Alert":
         """Return the alert that ``to_json`` wrote."""
-        subject = data["subject"]
-        times = {name: datetime.fromisoformat(data[name]) for name in _TIMES if data[name] is not None}
-        alert = cls(
-            **{
-                **data,
-                "state": AlertState(data["state"]),
-                "severity": Severity(data["severity"]),
-                "subject": Subject(
-                    SubjectKind(subject["kind"]), subject["name"], subject["gun"], tuple(subject["replicas"])
-                ),
-                "told": tuple(
-                    Told(**{**told, "due_at": datetime.fromisoformat(told["due_at"])})
-                    for told in data["told"]
-                ),
-            }
-        )
-        return replace(alert, **times)
+        return _ADAPTER.validate_json(text)
 
 
-_TIMES = ("starts_at", "fired_at", "absent_since", "ends_at")
+_ADAPTER = TypeAdapter(Alert)

@@ -85,9 +85,7 @@ class Ping(Details):
     """A replica whose /_ping is bad."""
 
     url: str = Field(description="the replica's URL")
-    error: str = Field(
-        description="the part that MSR names (storage, metadata ...), or why there was no answer"
-    )
+    error: str = Field(description="the part that MSR names (storage, metadata …), or why nothing answered")
     reachable: bool = Field(description="whether it answered at all")
 
 

@@ -1,10 +1,12 @@
 """Events: immutable facts, and the one form in which everything that is told travels."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from relay.model.severity import Severity
 
@@ -78,30 +80,14 @@ class Event:
         """What ties messages about one thing together: the alert's id, or the event's own."""
         return self.alert or self.id
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the event as JSON types, the form in which the store keeps it."""
-        data = asdict(self)
-        for name in _TIMES:
-            value = data[name]
-            data[name] = None if value is None else value.isoformat()
-        return data
+    def to_json(self) -> str:
+        """Return the event as a JSON text, the form in which the store keeps it."""
+        return _ADAPTER.dump_json(self).decode()
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
+    def from_json(cls, text: str) -> "Event":
         """Return the event that ``to_json`` wrote."""
-        subject = data["subject"]
-        times = {name: datetime.fromisoformat(data[name]) for name in _TIMES if data[name] is not None}
-        event = cls(
-            **{
-                **data,
-                "status": Status(data["status"]),
-                "severity": Severity(data["severity"]),
-                "subject": Subject(
-                    SubjectKind(subject["kind"]), subject["name"], subject["gun"], tuple(subject["replicas"])
-                ),
-            }
-        )
-        return replace(event, **times)
+        return _ADAPTER.validate_json(text)
 
 
-_TIMES = ("happened_at", "seen_at", "starts_at", "ends_at")
+_ADAPTER = TypeAdapter(Event)
