@@ -1,0 +1,61 @@
+"""Keeping secrets out of texts that are logged, stored or shown."""
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from urllib.parse import quote, quote_plus
+
+from pydantic import SecretStr
+from yarl import URL
+
+_MASK = "***"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+
+
+def redact(text: str, secrets: Iterable[SecretStr | str]) -> str:
+    """The text with every secret replaced by `***`, also percent-encoded, in JSON, or in base64."""
+    pattern = _pattern(frozenset(s.get_secret_value() if isinstance(s, SecretStr) else s for s in secrets))
+    return pattern.sub(_MASK, text) if pattern else text
+
+
+@lru_cache(maxsize=256)
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
+    spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
+    if not spellings:
+        return None
+    # Longest first: a secret may be the beginning of another one, whose rest would stay readable.
+    return re.compile("|".join(re.escape(s) for s in sorted(spellings, key=len, reverse=True)))
+
+
+def _spellings(secret: str) -> set[str]:
+    encoded = secret.encode("utf-8", "surrogatepass")
+    return {
+        secret,
+        quote(encoded, safe=""),
+        quote(encoded),
+        quote_plus(encoded),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        base64.b64encode(encoded).decode(),
+    }
+
+
+def origin(url: str) -> str:
+    """`scheme://host:port` of a URL: all of it that may be shown. `an invalid URL` if it is none."""
+    try:
+        parsed = URL(url)
+        host, port = parsed.host_subcomponent, parsed.port
+    except ValueError:
+        return "an invalid URL"
+    if not host or not parsed.scheme:
+        return "an invalid URL"
+    shown = port if port is not None else _DEFAULT_PORTS.get(parsed.scheme)
+    return f"{parsed.scheme}://{host}" + (f":{shown}" if shown is not None else "")
+
+
+def mask_urls(text: str) -> str:
+    """The text with every URL in it shortened to its origin; what followed shows as `/…`."""
+    return _URL.sub(lambda found: f"{origin(found.group())}/…", text)
