@@ -50,6 +50,9 @@ class Dropped(aiohttp.ClientError):
 def explain(error: Exception, where: str, timeout: float) -> HttpError:
     """The error that a failed request to `where` (an origin) ends with; `timeout` is in seconds."""
     reason, text = _classify(error, timeout)
+    if reason is Reason.DROPPED and where.startswith("https:"):
+        # In TLS 1.3 the refusal comes after the handshake, and asyncio then reports a mere end of file.
+        text += " (a TLS server that misses a client certificate does this too)"
     return HttpError(reason, f"{where}: {text}")
 
 
@@ -108,9 +111,10 @@ def _os_text(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else "no reason given"
 
 
-def _tls_error(error: BaseException | None) -> ssl.SSLError | ssl.CertificateError | None:
+def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
     while error is not None:
-        if isinstance(error, ssl.SSLError):
+        # aiohttp's own TLS errors are SSLErrors too, but empty ones.
+        if isinstance(error, ssl.SSLError) and not isinstance(error, aiohttp.ClientError):
             return error
         error = error.__cause__
     return None

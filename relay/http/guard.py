@@ -1,7 +1,7 @@
 """The guard against targets inside the network: it judges the very address that will be connected to."""
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from aiohttp import AddrInfoType
 
@@ -9,7 +9,9 @@ from aiohttp import AddrInfoType
 BLOCKED = 0x5EC
 _NAT64 = IPv6Network("64:ff9b::/96")
 # Public by its number, but it is Azure's host agent, reachable from every guest.
-_METADATA = {IPv4Address("168.63.129.16")}
+_AZURE = IPv4Address("168.63.129.16")
+# Special-purpose as a whole (RFC 6890), though `ipaddress` knows only parts of it; holds Oracle's metadata.
+_PROTOCOL = IPv4Network("192.0.0.0/24")
 
 
 def is_private(address: str) -> bool:
@@ -20,7 +22,8 @@ def is_private(address: str) -> bool:
 def _is_private(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address) and (inner := _wrapped(address)):
         return any(_is_private(one) for one in inner)
-    return not address.is_global or address.is_multicast or address.is_reserved or address in _METADATA
+    special = address == _AZURE or address in _PROTOCOL
+    return special or not address.is_global or address.is_multicast or address.is_reserved
 
 
 def _wrapped(address: IPv6Address) -> list[IPv4Address]:
