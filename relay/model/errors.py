@@ -4,6 +4,7 @@ Every message is written for an operator: what was wrong, where, and what would 
 a secret.
 """
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -26,10 +27,32 @@ class RelayError(Exception):
     exit: Exit = Exit.FAILED
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with the configuration.
+
+    `where` is the place (`relay.yaml:12:5`, `environment variable RELAY_X`), `key` the setting
+    (`channels[security].url`), either may be empty; `hint` says what would be right.
+    """
+
+    where: str
+    key: str
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        text = self.message if self.hint is None else f"{self.message}; {self.hint}"
+        return ": ".join(part for part in (self.where, self.key, text) if part)
+
+
 class ConfigError(RelayError):
-    """The configuration cannot be used."""
+    """The configuration cannot be used: all its problems at once, one line each."""
 
     exit = Exit.CONFIG
+
+    def __init__(self, *problems: Problem | str) -> None:
+        self.problems = tuple(p if isinstance(p, Problem) else Problem("", "", p) for p in problems)
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 class StoreError(RelayError):

@@ -35,8 +35,8 @@ _DETAILS: dict[str, tuple[str, str, d.Details]] = {
             issue_id="1d9aab6c",
             issue_type="table_availability",
             critical=True,
-            description="Table dtr2.tags is available for outdated reads, but not for writes: some replicas are "
-            f"not ready. The following servers are not reachable: dtr_rethinkdb_{_REPLICA}",
+            description="Table dtr2.tags is available for outdated reads, but not for writes: some replicas "
+            f"are not ready. The following servers are not reachable: dtr_rethinkdb_{_REPLICA}",
             seen_by=["msr-1.example.com"],
             identity="id",
         ),

@@ -1,0 +1,7 @@
+"""The store: SQLite or PostgreSQL behind one set of methods."""
+
+from relay.store.reads import Claim, Filter
+from relay.store.store import Store
+from relay.store.writes import CursorMovedError, Cut, Deed, Settlement
+
+__all__ = ["Claim", "CursorMovedError", "Cut", "Deed", "Filter", "Settlement", "Store"]

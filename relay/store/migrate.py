@@ -1,0 +1,49 @@
+"""Bringing a store's tables up to this release."""
+
+from pathlib import Path
+
+from sqlalchemy import Engine, inspect, text
+
+from relay.model.errors import StoreError
+
+HEAD = "0001"
+"""The newest revision in ``migrations/versions``; a test keeps it true."""
+
+_SCRIPTS = Path(__file__).parent / "migrations"
+
+
+def revision(engine: Engine) -> str | None:
+    """Return the revision of the store's tables, None for an empty store."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables up to this release; do nothing if they are.
+
+    Raises StoreError for a store that a newer release has written.
+    """
+    present = revision(engine)
+    if present == HEAD:
+        return
+    # Imported only when there is something to do: it takes a fifth of a second.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    if present is not None:
+        try:
+            ScriptDirectory.from_config(config).get_revision(present)
+        except CommandError:
+            raise StoreError(
+                f"store: revision {present} is of a newer msr-relay; use that release, or a new store"
+            ) from None
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,246 @@
+"""Everything that is read: each function reads on an open connection."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, exists, func, select
+
+from relay.model.alert import Alert, AlertState
+from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState
+from relay.model.event import Event
+from relay.store import rows
+from relay.store.schema import alerts, attempts, channels, cursors, deliveries, events, journal
+
+_MANY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A delivery that is due, with the events that it tells.
+
+    ``follows`` tells that the thread has an earlier message in this channel, and ``previous`` is the
+    receipt of the first one that left one.
+    """
+
+    delivery: Delivery
+    events: tuple[Event, ...]
+    follows: bool = False
+    previous: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows of a listing are wanted; None: any. The newest come first, at most ``limit``.
+
+    ``before`` is the ``seq`` of the last row of the page before.
+    """
+
+    type: str | None = None
+    cluster: str | None = None
+    status: str | None = None
+    channel: str | None = None
+    state: str | None = None
+    unrouted: bool = False
+    before: int | None = None
+    limit: int = 50
+
+
+def known_events(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Return those of the ids that are in the store."""
+    found: set[str] = set()
+    for part in _parts(ids):
+        found.update(connection.execute(select(events.c.id).where(events.c.id.in_(part))).scalars())
+    return found
+
+
+def read_events(connection: Connection, ids: Collection[str]) -> dict[str, Event]:
+    """Return the events by their ids; those that are gone are left out."""
+    found: dict[str, Event] = {}
+    for part in _parts(ids):
+        query = select(events.c.id, events.c.body).where(events.c.id.in_(part))
+        found.update((row.id, Event.from_json(row.body)) for row in connection.execute(query))
+    return found
+
+
+def open_alerts(connection: Connection) -> list[Alert]:
+    """Return the alerts that are pending or firing."""
+    query = select(alerts.c.body).where(alerts.c.state != AlertState.RESOLVED)
+    return [Alert.from_json(body) for body in connection.execute(query).scalars()]
+
+
+def cursor(connection: Connection, scope: str) -> str | None:
+    """Return how far a scope has been read, None if never."""
+    return connection.execute(select(cursors.c.value).where(cursors.c.scope == scope)).scalar()
+
+
+def healths(connection: Connection) -> dict[str, ChannelHealth]:
+    """Return what is remembered of the channels, by name."""
+    found = (rows.read_health(row) for row in connection.execute(select(channels)).mappings())
+    return {health.channel: health for health in found}
+
+
+def due(
+    connection: Connection, channel: str, now: datetime, limit: int, taken: Collection[int]
+) -> list[Claim]:
+    """Return deliveries of a channel that are due and not taken, in order.
+
+    Of each thread only the earliest pending one: nothing overtakes within a thread.
+    """
+    query = (
+        _pending(channel)
+        .where(deliveries.c.due_at <= now)
+        .order_by(deliveries.c.due_at, deliveries.c.seq)
+        .limit(limit + len(taken))
+    )
+    found = [rows.read_delivery(row) for row in connection.execute(query).mappings()]
+    free = [delivery for delivery in found if delivery.seq not in taken][:limit]
+    told = read_events(connection, {id for delivery in free for id in delivery.events})
+    earlier = _earlier(connection, channel, {each.thread for each in free if each.thread not in each.events})
+    return [
+        Claim(
+            delivery,
+            tuple(told[id] for id in delivery.events if id in told),
+            follows=any(seq < delivery.seq for seq, _ in earlier.get(delivery.thread, ())),
+            previous=_receipt(earlier.get(delivery.thread, ()), delivery.seq),
+        )
+        for delivery in free
+    ]
+
+
+def next_due(connection: Connection, channel: str, taken: Collection[int]) -> datetime | None:
+    """Return when the next delivery that is not taken is due, None if there is none."""
+    query = (
+        _pending(channel).order_by(deliveries.c.due_at, deliveries.c.seq).limit(1 + len(taken))
+    ).with_only_columns(deliveries.c.seq, deliveries.c.due_at)
+    return next((due_at for seq, due_at in connection.execute(query) if seq not in taken), None)
+
+
+def _pending(channel: str) -> Select[Any]:
+    earlier = deliveries.alias("earlier")
+    overtakes = exists().where(
+        and_(
+            earlier.c.channel == deliveries.c.channel,
+            earlier.c.thread == deliveries.c.thread,
+            earlier.c.seq < deliveries.c.seq,
+            earlier.c.state == DeliveryState.PENDING,
+        )
+    )
+    return select(deliveries).where(
+        deliveries.c.channel == channel, deliveries.c.state == DeliveryState.PENDING, ~overtakes
+    )
+
+
+_Sent = list[tuple[int, dict[str, Any] | None]]
+
+
+def _earlier(connection: Connection, channel: str, threads: Collection[str]) -> dict[str, _Sent]:
+    """Return, by thread, the seq and receipt of what was delivered in it, the first one first."""
+    found: dict[str, _Sent] = {}
+    for part in _parts(threads):
+        query = (
+            select(deliveries)
+            .where(
+                deliveries.c.channel == channel,
+                deliveries.c.thread.in_(part),
+                deliveries.c.state.in_([DeliveryState.DELIVERED, DeliveryState.PARTIAL]),
+            )
+            .order_by(deliveries.c.seq)
+        )
+        for row in connection.execute(query).mappings():
+            delivery = rows.read_delivery(row)
+            receipt = None if delivery.receipt is None else dict(delivery.receipt)
+            found.setdefault(delivery.thread, []).append((delivery.seq, receipt))
+    return found
+
+
+def _receipt(sent: Iterable[tuple[int, dict[str, Any] | None]], before: int) -> dict[str, Any] | None:
+    return next((receipt for seq, receipt in sent if seq < before and receipt is not None), None)
+
+
+def count_deliveries(connection: Connection, channel: str | None = None) -> dict[str, int]:
+    """Return how many deliveries there are in each state."""
+    query = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
+    if channel is not None:
+        query = query.where(deliveries.c.channel == channel)
+    return dict(connection.execute(query).tuples().all())
+
+
+def count_waiting(connection: Connection, channel: str) -> int:
+    """Return how many deliveries of a channel are pending."""
+    query = select(func.count()).where(
+        deliveries.c.channel == channel, deliveries.c.state == DeliveryState.PENDING
+    )
+    return connection.execute(query).scalar_one()
+
+
+def count_unrouted(connection: Connection) -> int:
+    """Return how many events no rule took."""
+    return connection.execute(select(func.count()).where(~events.c.routed)).scalar_one()
+
+
+def list_events(connection: Connection, wanted: Filter) -> list[tuple[int, bool, Event]]:
+    """Return (seq, whether a rule took it, event), the newest first."""
+    query = select(events).order_by(events.c.seq.desc()).limit(wanted.limit)
+    for column, value in (
+        (events.c.type, wanted.type),
+        (events.c.cluster, wanted.cluster),
+        (events.c.status, wanted.status),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.unrouted:
+        query = query.where(~events.c.routed)
+    if wanted.before is not None:
+        query = query.where(events.c.seq < wanted.before)
+    return [(row.seq, row.routed, Event.from_json(row.body)) for row in connection.execute(query)]
+
+
+def list_alerts(connection: Connection, wanted: Filter) -> list[Alert]:
+    """Return alerts, the latest to start first."""
+    query = select(alerts.c.body).order_by(alerts.c.starts_at.desc(), alerts.c.id).limit(wanted.limit)
+    for column, value in (
+        (alerts.c.type, wanted.type),
+        (alerts.c.cluster, wanted.cluster),
+        (alerts.c.state, wanted.state),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    return [Alert.from_json(body) for body in connection.execute(query).scalars()]
+
+
+def list_deliveries(connection: Connection, wanted: Filter) -> list[Delivery]:
+    """Return deliveries, the newest first."""
+    query = select(deliveries).order_by(deliveries.c.seq.desc()).limit(wanted.limit)
+    if wanted.channel is not None:
+        query = query.where(deliveries.c.channel == wanted.channel)
+    if wanted.state is not None:
+        query = query.where(deliveries.c.state == wanted.state)
+    if wanted.before is not None:
+        query = query.where(deliveries.c.seq < wanted.before)
+    return [rows.read_delivery(row) for row in connection.execute(query).mappings()]
+
+
+def find_deliveries(connection: Connection, prefix: str) -> list[Delivery]:
+    """Return the deliveries whose id begins so: at most three, enough to tell that it is ambiguous."""
+    query = select(deliveries).where(deliveries.c.id.startswith(prefix, autoescape=True)).limit(3)
+    return [rows.read_delivery(row) for row in connection.execute(query).mappings()]
+
+
+def list_attempts(connection: Connection, delivery: str) -> list[Attempt]:
+    """Return the attempts of a delivery, in order."""
+    query = select(attempts).where(attempts.c.delivery == delivery).order_by(attempts.c.number)
+    return [rows.read_attempt(row) for row in connection.execute(query).mappings()]
+
+
+def list_deeds(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """Return what users did, the newest first."""
+    query = select(journal).order_by(journal.c.seq.desc()).limit(limit)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _parts(ids: Collection[str]) -> Iterable[list[str]]:
+    everything = list(ids)
+    for start in range(0, len(everything), _MANY):
+        yield everything[start : start + _MANY]

@@ -1,0 +1,160 @@
+"""Between rows and the model's types."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from relay.model.alert import Alert
+from relay.model.delivery import (
+    Attempt,
+    ChannelHealth,
+    ChannelState,
+    Delivery,
+    DeliveryState,
+    Outcome,
+    TargetOutcome,
+)
+from relay.model.event import Event
+
+
+def event_row(event: Event, *, routed: bool) -> dict[str, Any]:
+    """Return an event as a row."""
+    return {
+        "id": event.id,
+        "type": event.type,
+        "status": event.status,
+        "cluster": event.cluster,
+        "severity": event.severity,
+        "subject": event.subject.name,
+        "alert": event.alert,
+        "seen_at": event.seen_at,
+        "routed": routed,
+        "body": event.to_json(),
+    }
+
+
+def alert_row(alert: Alert) -> dict[str, Any]:
+    """Return an alert as a row."""
+    return {
+        "id": alert.id,
+        "fingerprint": alert.fingerprint,
+        "type": alert.type,
+        "cluster": alert.cluster,
+        "state": alert.state,
+        "severity": alert.severity,
+        "starts_at": alert.starts_at,
+        "ends_at": alert.ends_at,
+        "body": alert.to_json(),
+    }
+
+
+def delivery_row(delivery: Delivery) -> dict[str, Any]:
+    """Return a new delivery as a row; the database gives it its ``seq``."""
+    return {
+        "id": delivery.id,
+        "channel": delivery.channel,
+        "rule": delivery.rule,
+        "thread": delivery.thread,
+        "events": json.dumps(delivery.events),
+        "state": delivery.state,
+        "template": delivery.template,
+        "created_at": delivery.created_at,
+        "due_at": delivery.due_at,
+        "finished_at": None if delivery.state is DeliveryState.PENDING else delivery.created_at,
+        "attempts": delivery.attempts,
+        "settled": json.dumps(delivery.settled),
+        "delivered_to": json.dumps(delivery.delivered_to),
+        "receipt": _dump(delivery.receipt),
+        "replay_of": delivery.replay_of,
+        "last_error": delivery.last_error,
+    }
+
+
+def settled_row(delivery: Delivery, finished_at: datetime | None) -> dict[str, Any]:
+    """Return what an attempt changes of a delivery, for an update by ``seq``."""
+    return {
+        "the_seq": delivery.seq,
+        "state": delivery.state,
+        "due_at": delivery.due_at,
+        "finished_at": finished_at,
+        "attempts": delivery.attempts,
+        "settled": json.dumps(delivery.settled),
+        "delivered_to": json.dumps(delivery.delivered_to),
+        "receipt": _dump(delivery.receipt),
+        "last_error": delivery.last_error,
+    }
+
+
+def read_delivery(row: RowMapping) -> Delivery:
+    """Return the delivery of a row."""
+    return Delivery(
+        id=row["id"],
+        channel=row["channel"],
+        rule=row["rule"],
+        thread=row["thread"],
+        events=tuple(json.loads(row["events"])),
+        created_at=row["created_at"],
+        due_at=row["due_at"],
+        state=DeliveryState(row["state"]),
+        template=row["template"],
+        attempts=row["attempts"],
+        settled=tuple(json.loads(row["settled"])),
+        delivered_to=tuple(json.loads(row["delivered_to"])),
+        receipt=None if row["receipt"] is None else json.loads(row["receipt"]),
+        replay_of=row["replay_of"],
+        last_error=row["last_error"],
+        seq=row["seq"],
+    )
+
+
+def attempt_row(attempt: Attempt) -> dict[str, Any]:
+    """Return an attempt as a row."""
+    return {
+        "delivery": attempt.delivery,
+        "number": attempt.number,
+        "at": attempt.at,
+        "seconds": attempt.seconds,
+        "outcome": attempt.outcome,
+        "status": attempt.status,
+        "error": attempt.error,
+        "answer": attempt.answer,
+        "targets": json.dumps([[t.target, t.outcome, t.status, t.error] for t in attempt.targets]),
+        "body": attempt.body,
+        "plain": attempt.plain,
+    }
+
+
+def read_attempt(row: RowMapping) -> Attempt:
+    """Return the attempt of a row."""
+    fields = dict(row)
+    fields["outcome"] = Outcome(row["outcome"])
+    fields["targets"] = tuple(
+        TargetOutcome(target, Outcome(outcome), status, error)
+        for target, outcome, status, error in json.loads(row["targets"])
+    )
+    return Attempt(**fields)
+
+
+def health_row(health: ChannelHealth) -> dict[str, Any]:
+    """Return a channel's health as a row."""
+    return {
+        "channel": health.channel,
+        "state": health.state,
+        "since": health.since,
+        "failures": health.failures,
+        "reason": health.reason,
+        "probe_at": health.probe_at,
+        "by": health.by,
+    }
+
+
+def read_health(row: RowMapping) -> ChannelHealth:
+    """Return the channel's health of a row."""
+    return ChannelHealth(**{**row, "state": ChannelState(row["state"])})
+
+
+def _dump(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(dict(value))

@@ -1,0 +1,189 @@
+"""The store: every question and every write of the product is a method here."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Connection
+
+from relay.model.alert import Alert
+from relay.model.delivery import Attempt, ChannelHealth, Delivery
+from relay.model.event import Event
+from relay.model.plan import Plan
+from relay.model.steps import Reach, Step, pass_by
+from relay.store import reads, writes
+from relay.store.database import Lock, connect, lock, parse_url, plain_errors
+from relay.store.migrate import upgrade
+from relay.store.reads import Claim, Filter
+from relay.store.writer import Handler, Writer
+from relay.store.writes import Cut, Deed, Settlement
+
+T = TypeVar("T")
+
+
+class Store:
+    """An open store. All methods raise StoreError if the database fails.
+
+    Reads run on one thread, writes on another; a write has returned only when it is durable.
+    """
+
+    def __init__(self, url: str, *, reach: Reach = pass_by) -> None:
+        """Open a store and bring its tables up to this release; blocks. Raises StoreError."""
+        self._url = parse_url(url)
+        self._writing = connect(self._url, writing=True)
+        self._reading = connect(self._url, writing=False)
+        with plain_errors():
+            upgrade(self._writing)
+        self._writer = Writer(self._writing)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
+        self._lock: Lock | None = None
+        self._reach = reach
+
+    @classmethod
+    def for_running(cls, url: str, *, reach: Reach = pass_by) -> Self:
+        """Open a store as the one process that may run on it. Raises StoreBusyError if another does."""
+        held = lock(parse_url(url))
+        try:
+            store = cls(url, reach=reach)
+        except BaseException:
+            held.release()
+            raise
+        store._lock = held
+        return store
+
+    def close(self) -> None:
+        """Make durable what has been submitted, and let go of the database; blocks."""
+        self._writer.close()
+        self._reader.shutdown()
+        self._writing.dispose()
+        self._reading.dispose()
+        if self._lock is not None:
+            self._lock.release()
+
+    async def commit(self, plan: Plan) -> None:
+        """Make a plan true, all of it or nothing.
+
+        Raises CursorMovedError if the plan's cursor is not where it was read.
+        """
+        await self._write(self._commit, plan)
+        self._reach(Step.COMMITTED)
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Record an attempt and what it made of its delivery."""
+        await self._write(self._settle, settlement)
+        self._reach(Step.SETTLED)
+
+    async def save_alert(self, alert: Alert) -> None:
+        """Save an alert whose change is not told to anybody."""
+        await self._write(writes.save_alerts, alert)
+
+    async def save_health(self, health: ChannelHealth) -> None:
+        """Save a channel's health."""
+        await self._write(writes.save_health, health)
+
+    async def record(self, deed: Deed) -> None:
+        """Write down what a user did."""
+        await self._write(writes.record, deed)
+
+    async def add_replay(self, delivery: Delivery, deed: Deed) -> None:
+        """Add a delivery that repeats an earlier one, and who asked for it."""
+        await self._write(writes.add_replays, (delivery, deed))
+
+    async def know_channels(self, names: Collection[str], now: datetime) -> int:
+        """Hold what waits for other channels than these, free what was held for these; return how many
+        deliveries are newly held."""
+        held: int = await self._write(writes.know_channels, (frozenset(names), now))
+        return held
+
+    async def prune(self, cut: Cut) -> int:
+        """Remove a bounded number of old rows; return how many went."""
+        gone: int = await self._write(writes.prune, cut)
+        return gone
+
+    async def known_events(self, ids: Collection[str]) -> set[str]:
+        """Return those of the event ids that are in the store."""
+        return await self._read(reads.known_events, ids)
+
+    async def events(self, ids: Collection[str]) -> dict[str, Event]:
+        """Return the events by their ids; those that are gone are left out."""
+        return await self._read(reads.read_events, ids)
+
+    async def open_alerts(self) -> list[Alert]:
+        """Return the alerts that are pending or firing."""
+        return await self._read(reads.open_alerts)
+
+    async def cursor(self, scope: str) -> str | None:
+        """Return how far a scope has been read, None if never."""
+        return await self._read(reads.cursor, scope)
+
+    async def healths(self) -> dict[str, ChannelHealth]:
+        """Return what is remembered of the channels, by name."""
+        return await self._read(reads.healths)
+
+    async def due(self, channel: str, now: datetime, limit: int, taken: Collection[int]) -> list[Claim]:
+        """Return at most ``limit`` deliveries of a channel that are due, less those taken (by ``seq``)."""
+        return await self._read(reads.due, channel, now, limit, taken)
+
+    async def next_due(self, channel: str, taken: Collection[int]) -> datetime | None:
+        """Return when the next delivery of a channel is due that is not taken, None if there is none."""
+        return await self._read(reads.next_due, channel, taken)
+
+    async def count_deliveries(self, channel: str | None = None) -> dict[str, int]:
+        """Return how many deliveries there are in each state."""
+        return await self._read(reads.count_deliveries, channel)
+
+    async def count_waiting(self, channel: str) -> int:
+        """Return how many deliveries of a channel are pending."""
+        return await self._read(reads.count_waiting, channel)
+
+    async def count_unrouted(self) -> int:
+        """Return how many events no rule took."""
+        return await self._read(reads.count_unrouted)
+
+    async def list_events(self, wanted: Filter) -> list[tuple[int, bool, Event]]:
+        """Return (seq, whether a rule took it, event), the newest first."""
+        return await self._read(reads.list_events, wanted)
+
+    async def list_alerts(self, wanted: Filter) -> list[Alert]:
+        """Return alerts, the latest to start first."""
+        return await self._read(reads.list_alerts, wanted)
+
+    async def list_deliveries(self, wanted: Filter) -> list[Delivery]:
+        """Return deliveries, the newest first."""
+        return await self._read(reads.list_deliveries, wanted)
+
+    async def find_deliveries(self, prefix: str) -> list[Delivery]:
+        """Return the deliveries whose id begins so: at most three, enough to tell that it is ambiguous."""
+        return await self._read(reads.find_deliveries, prefix)
+
+    async def list_attempts(self, delivery: str) -> list[Attempt]:
+        """Return the attempts of a delivery, in order."""
+        return await self._read(reads.list_attempts, delivery)
+
+    async def list_deeds(self, limit: int = 50) -> list[dict[str, Any]]:
+        """Return what users did, the newest first."""
+        return await self._read(reads.list_deeds, limit)
+
+    def _commit(self, connection: Connection, plans: Sequence[Plan]) -> list[None]:
+        done = writes.commit_plans(connection, plans)
+        self._reach(Step.COMMITTING)
+        return done
+
+    def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> list[None]:
+        done = writes.settle(connection, settlements)
+        self._reach(Step.SETTLING)
+        return done
+
+    async def _write(self, handler: Handler, item: Any) -> Any:
+        with plain_errors():
+            return await self._writer.write(handler, item)
+
+    async def _read(self, reader: Callable[..., T], *arguments: Any) -> T:
+        def run() -> T:
+            with self._reading.connect() as connection:
+                return reader(connection, *arguments)
+
+        with plain_errors():
+            return await asyncio.get_running_loop().run_in_executor(self._reader, run)
