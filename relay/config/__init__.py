@@ -1,0 +1,29 @@
+"""Loads YAML, `.env`, environment and secret files into a model, and knows the place of every value.
+
+The settings themselves are models elsewhere; they build on `RootSettings`, `Section`, `Duration` and `Size`.
+"""
+
+from relay.config.durations import Duration, Size, format_duration, format_size, parse_duration, parse_size
+from relay.config.load import Loaded, find, load
+from relay.config.overlay import Shorthand
+from relay.config.schema import json_schema
+from relay.config.settings import RootSettings, Section
+from relay.config.tree import Document, Loc
+
+__all__ = [
+    "Document",
+    "Duration",
+    "Loaded",
+    "Loc",
+    "RootSettings",
+    "Section",
+    "Shorthand",
+    "Size",
+    "find",
+    "format_duration",
+    "format_size",
+    "json_schema",
+    "load",
+    "parse_duration",
+    "parse_size",
+]
