@@ -153,9 +153,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a channel says of a message that it sent (or, per target, could not send)."""
+    """What a channel says of a message that it sent (or, per target, could not send).
+
+    ``retry_after`` (seconds) is how long a target that is to be tried again asks to be left alone.
+    """
 
     status: int | None = None
     answer: str = ""
     targets: tuple[TargetOutcome, ...] = ()
     receipt: Mapping[str, Any] | None = field(default=None)
+    retry_after: float | None = None
