@@ -39,7 +39,8 @@ class Alert:
     is when the condition was first seen, ``fired_at`` when it had held long enough, ``absent_since``
     when it was first no longer seen while still firing (flap damping), ``ends_at`` when it resolved, and
     ``ended_because`` why, where that is not simply that it no longer holds. ``inhibited`` tells that its
-    firing is held back by a larger alert. ``told`` are the channels that the firing goes to.
+    firing is held back by a larger alert. ``told`` are the channels that the firing goes to. ``looks``
+    counts, while it is pending, how many looks in a row have shown it.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Alert:
     ended_because: str | None = None
     inhibited: bool = False
     told: tuple[Told, ...] = ()
+    looks: int = 1
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)

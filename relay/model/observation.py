@@ -40,6 +40,7 @@ class Condition:
     ``identity`` are the labels of its fingerprint; never a free text. ``source`` is the part of the
     watch that shows it (a replica, a repository), empty when any of them may: a condition that is no
     longer shown ends only if its source could be read. ``severity`` None means the type's default.
+    ``looks`` is how many looks in a row must show it before it counts.
     """
 
     type: str
@@ -49,6 +50,7 @@ class Condition:
     details: Mapping[str, Any] = field(default_factory=dict)
     severity: Severity | None = None
     source: str = ""
+    looks: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,15 @@ class Failure:
     """A source that could not be read, and why, in words for an operator.
 
     ``dark`` tells that nothing readable came back at all, as opposed to a refusal of this one request.
-    ``at_once`` means that trying again will not help: it is told at the first time.
+    ``at_once`` means that trying again will not help: it is told at the first time. ``covered`` means
+    that an alert of its own tells it, so that it counts only when nothing at all can be read.
     """
 
     source: str
     cause: str
     dark: bool = False
     at_once: bool = False
+    covered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

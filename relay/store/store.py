@@ -83,6 +83,10 @@ class Store:
         """Save a channel's health."""
         await self._write(writes.save_health, health)
 
+    async def beat(self, now: datetime) -> None:
+        """Write that the relay is alive: also the way to find out whether the store can be written."""
+        await self._write(writes.beat, now)
+
     async def record(self, deed: Deed) -> None:
         """Write down what a user did."""
         await self._write(writes.record, deed)

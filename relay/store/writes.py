@@ -155,6 +155,12 @@ def save_health(connection: Connection, healths: Sequence[ChannelHealth]) -> lis
     return [None] * len(healths)
 
 
+def beat(connection: Connection, moments: Sequence[datetime]) -> list[None]:
+    """Write when the relay was last alive."""
+    _upsert(connection, cursors, "scope", {"scope": "relay/alive", "value": moments[-1].isoformat()})
+    return [None] * len(moments)
+
+
 def record(connection: Connection, deeds: Sequence[Deed]) -> list[None]:
     """Write down what users did."""
     connection.execute(

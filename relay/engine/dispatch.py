@@ -1,0 +1,265 @@
+"""The dispatcher: a loop per channel that claims what is due, sends it, and records how it went."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection
+from datetime import datetime, timedelta
+
+import structlog
+
+from relay.engine.gate import Patience, disable, judge, opens_at, probing
+from relay.engine.limits import Window
+from relay.engine.own import News
+from relay.engine.sending import Sender, Try
+from relay.engine.verdict import next_state
+from relay.model.clock import Clock
+from relay.model.delivery import Attempt, ChannelHealth, ChannelState, DeliveryState
+from relay.model.errors import StoreError
+from relay.model.steps import Reach, Step, pass_by
+from relay.store import Claim, Settlement, Store
+
+_log = structlog.get_logger("relay.dispatch")
+
+_BATCH = 64
+_STORE_PAUSE = 1.0
+_LOOK_AGAIN = 60.0
+"""Seconds after which a loop looks again unasked: another process may have written to the store."""
+
+
+class ChannelLoop:
+    """Sends everything that goes to one channel; no other channel feels how that goes."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        store: Store,
+        clock: Clock,
+        source: random.Random,
+        news: News,
+        health: ChannelHealth | None = None,
+        *,
+        patience: Patience = Patience(),  # noqa: B008
+        reach: Reach = pass_by,
+    ) -> None:
+        channel = sender.channel
+        self.channel = channel
+        self.health = health or ChannelHealth(channel.name)
+        self._sender = sender
+        self._store = store
+        self._clock = clock
+        self._random = source
+        self._news = news
+        self._patience = patience
+        self._reach = reach
+        self._window = None if channel.rate is None else Window(channel.rate.count, channel.rate.seconds)
+        self._awake = asyncio.Event()
+        self._ready: deque[Claim] = deque()
+        self._taken: set[int] = set()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    def wake(self) -> None:
+        """Look for something to send."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Send until stopped."""
+        while not self._stopping:
+            self._awake.clear()
+            try:
+                pause = await self._send_what_may_go()
+            except StoreError as error:
+                self._news.store_failed(error)
+                pause = _STORE_PAUSE
+            except Exception:
+                # A bug must not silence a channel: it is logged each time, and the loop goes on.
+                _log.exception("a channel's loop failed", channel=self.channel.name)
+                pause = _STORE_PAUSE
+            await self._clock.wait(self._awake, pause)
+
+    async def stop(self, grace: float) -> None:
+        """Begin nothing more; let what is under way end within ``grace`` seconds, hand back the rest."""
+        self._stopping = True
+        self.wake()
+        self._ready.clear()
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=grace)
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def turn(self, health: ChannelHealth) -> None:
+        """Take over a health that a user has set."""
+        await self._store.save_health(health)
+        self.health = health
+        self._give_back()
+        await self._news.channel_turned(self.channel, health, await self._waiting())
+        self.wake()
+
+    async def disable(self, by: str, reason: str) -> None:
+        """Send nothing more until enabled; what waits is kept."""
+        await self.turn(disable(self.health, self._clock.now(), by, reason))
+
+    async def enable(self) -> None:
+        """Try again at once."""
+        await self.turn(ChannelHealth(self.channel.name))
+
+    async def _send_what_may_go(self) -> float | None:
+        """Begin as many attempts as may be; return in how many seconds to look again, None when woken."""
+        while not self._stopping:
+            now = self._clock.now()
+            opens = opens_at(self.health, now)
+            if opens is None or opens > now:
+                self._give_back()
+                return None if opens is None else _seconds(opens - now)
+            most = 1 if probing(self.health) else self.channel.concurrency
+            if len(self._sending) >= most:
+                return None
+            if not self._ready and not await self._claim(now, 1 if most == 1 else _BATCH):
+                return await self._until_due()
+            wait = self._window.wait(self._clock.monotonic()) if self._window else 0.0
+            if wait > 0:
+                return wait
+            if self._ready:
+                self._begin(self._ready.popleft())
+        return None
+
+    async def _claim(self, now: datetime, limit: int) -> bool:
+        claims = await self._store.due(self.channel.name, now, limit, self._taken)
+        self._taken.update(claim.delivery.seq for claim in claims)
+        self._ready.extend(claims)
+        if claims:
+            self._reach(Step.CLAIMED)
+        return bool(claims)
+
+    async def _until_due(self) -> float:
+        due_at = await self._store.next_due(self.channel.name, self._taken)
+        wait = _LOOK_AGAIN if due_at is None else _seconds(due_at - self._clock.now())
+        return min(wait, _LOOK_AGAIN)
+
+    def _give_back(self) -> None:
+        self._taken.difference_update(claim.delivery.seq for claim in self._ready)
+        self._ready.clear()
+
+    def _begin(self, claim: Claim) -> None:
+        if self._window:
+            self._window.take(self._clock.monotonic())
+        task = asyncio.create_task(self._deliver(claim), name=f"deliver {claim.delivery.id}")
+        self._sending.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("a delivery loop failed", exc_info=task.exception())
+        self.wake()
+
+    async def _deliver(self, claim: Claim) -> None:
+        try:
+            if claim.events:
+                await self._settle(claim, await self._sender.attempt(claim))
+            else:
+                _log.error("a delivery's events are gone", delivery=claim.delivery.id)
+        finally:
+            self._taken.discard(claim.delivery.seq)
+
+    async def _settle(self, claim: Claim, tried: Try) -> None:
+        now = self._clock.now()
+        before, result = self.health, tried.result
+        self.health = health = judge(
+            before, result.outcome, result.error or "", now, result.retry_after, self._patience
+        )
+        retry = self.channel.retry
+        delivery = next_state(claim.delivery, result, health, retry.schedule, retry.jitter, now, self._random)
+        finished = None if delivery.state is DeliveryState.PENDING else now
+        attempt = Attempt(
+            delivery=delivery.id,
+            number=delivery.attempts,
+            at=tried.at,
+            seconds=tried.seconds,
+            outcome=result.outcome,
+            status=result.sent.status,
+            error=result.error,
+            answer=result.sent.answer,
+            targets=result.sent.targets,
+            body=tried.body,
+            plain=tried.broken is not None,
+        )
+        await self._keep_trying(lambda: self._store.settle(Settlement(delivery, attempt, finished)))
+        if before.state is not health.state:
+            self._give_back()
+            await self._keep_trying(lambda: self._store.save_health(health))
+        await self._tell(claim, tried, before, delivery.state)
+
+    async def _tell(self, claim: Claim, tried: Try, before: ChannelHealth, state: DeliveryState) -> None:
+        health = self.health
+        log = _log.info if tried.result.error is None else _log.warning
+        log(
+            f"delivery {state}" if state is not DeliveryState.PENDING else "delivery will be tried again",
+            delivery=claim.delivery.id,
+            channel=self.channel.name,
+            attempt=claim.delivery.attempts + 1,
+            seconds=round(tried.seconds, 3),
+            error=tried.result.error,
+        )
+        if health.state is not ChannelState.WORKING or before.state is not ChannelState.WORKING:
+            await self._news.channel_turned(self.channel, health, await self._waiting())
+        if state is DeliveryState.DEAD:
+            await self._news.delivery_dead(claim.delivery, claim.events, tried.result.error or "")
+        used = f"{self.channel.kind}/{claim.delivery.template or claim.events[-1].type}"
+        await self._news.template_used(used, tried.broken)
+
+    async def _waiting(self) -> int:
+        try:
+            return await self._store.count_waiting(self.channel.name)
+        except StoreError:
+            return 0
+
+    async def _keep_trying(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write an outcome, however long the store takes to work again: forgetting it would send twice."""
+        while True:
+            try:
+                return await write()
+            except StoreError as error:
+                self._news.store_failed(error)
+                await self._clock.sleep(_STORE_PAUSE)
+
+
+class Dispatcher:
+    """All channel loops."""
+
+    def __init__(self, loops: Collection[ChannelLoop] = ()) -> None:
+        self.loops = {loop.channel.name: loop for loop in loops}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def wake(self, channels: Collection[str]) -> None:
+        """Tell loops that there is something to send."""
+        for name in channels:
+            if name in self.loops:
+                self.loops[name].wake()
+
+    def start(self) -> None:
+        """Run all loops."""
+        for name in self.loops:
+            self._run(name)
+
+    def _run(self, name: str) -> None:
+        self._tasks[name] = asyncio.create_task(self.loops[name].run(), name=f"channel {name}")
+
+    async def replace(self, loops: Collection[ChannelLoop], grace: float) -> None:
+        """Go on with other loops: the old ones hand back what they have not ended within ``grace``."""
+        await self.stop(grace)
+        self.loops = {loop.channel.name: loop for loop in loops}
+        self.start()
+
+    async def stop(self, grace: float) -> None:
+        """Stop all loops; see ``ChannelLoop.stop``."""
+        await asyncio.gather(*(loop.stop(grace) for loop in self.loops.values()))
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._tasks.clear()
+        await asyncio.gather(*(loop.channel.close() for loop in self.loops.values()))
+
+
+def _seconds(span: timedelta) -> float:
+    return max(0.0, span.total_seconds())

@@ -1,0 +1,85 @@
+"""The gate of a channel: whether it may be tried now. Pure; one place for circuit, hold and disabling."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from relay.model.delivery import ChannelHealth, ChannelState, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How a channel in trouble is tried again.
+
+    ``failures`` in a row open the circuit, and so do two that are ``apart``: a burst of messages that
+    fails in one blink is not an outage yet. A failing channel is probed after ``failing`` (doubling up
+    to ``failing_most``), a held one, whose credentials or address are refused, after ``held``.
+    """
+
+    failures: int = 5
+    apart: timedelta = timedelta(seconds=3)
+    failing: timedelta = timedelta(seconds=15)
+    failing_most: timedelta = timedelta(minutes=5)
+    held: timedelta = timedelta(minutes=1)
+    held_most: timedelta = timedelta(minutes=30)
+
+
+def opens_at(health: ChannelHealth, now: datetime) -> datetime | None:
+    """Return when the channel may be tried: now or earlier for at once, None for a disabled one."""
+    if health.state is ChannelState.DISABLED:
+        return None
+    return health.probe_at or now
+
+
+def probing(health: ChannelHealth) -> bool:
+    """Tell whether only one message at a time may go, to find out."""
+    return health.state in (ChannelState.FAILING, ChannelState.HELD)
+
+
+def judge(
+    health: ChannelHealth,
+    outcome: Outcome,
+    reason: str,
+    now: datetime,
+    retry_after: float | None,
+    patience: Patience,
+) -> ChannelHealth:
+    """Return the channel's health after an attempt that ended so."""
+    if health.state is ChannelState.DISABLED:
+        return health
+    if outcome in (Outcome.DELIVERED, Outcome.REJECTED):
+        return ChannelHealth(health.channel)
+    failures = health.failures + 1
+    if outcome is Outcome.GONE:
+        return _turn(health, ChannelState.DISABLED, failures, reason, now, None)
+    if outcome is Outcome.REFUSED:
+        wait = _backoff(patience.held, patience.held_most, failures)
+        return _turn(health, ChannelState.HELD, failures, reason, now, now + wait)
+    asked = None if retry_after is None else now + timedelta(seconds=retry_after)
+    since = health.since or now
+    if health.state is ChannelState.WORKING and failures < patience.failures and now - since < patience.apart:
+        return replace(health, since=since, failures=failures, reason=reason, probe_at=asked)
+    again = health.failures if health.state is ChannelState.FAILING else 0
+    wait = _backoff(patience.failing, patience.failing_most, again)
+    probe_at = max(now + wait, asked or now)
+    return _turn(health, ChannelState.FAILING, failures, reason, now, probe_at)
+
+
+def _turn(
+    health: ChannelHealth,
+    state: ChannelState,
+    failures: int,
+    reason: str,
+    now: datetime,
+    probe_at: datetime | None,
+) -> ChannelHealth:
+    since = health.since if health.state is state else now
+    return ChannelHealth(health.channel, state, since, failures, reason, probe_at)
+
+
+def _backoff(first: timedelta, most: timedelta, times: int) -> timedelta:
+    return min(most, first * 2 ** min(max(times, 1) - 1, 20))
+
+
+def disable(health: ChannelHealth, now: datetime, by: str, reason: str) -> ChannelHealth:
+    """Return the health of a channel that a user has disabled."""
+    return ChannelHealth(health.channel, ChannelState.DISABLED, now, health.failures, reason, None, by)

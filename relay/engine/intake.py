@@ -1,0 +1,140 @@
+"""Intake: the one door through which observations become events, alerts and deliveries."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+
+from relay.engine.planning import World, close, event_of, plan
+from relay.engine.policy import Policy
+from relay.engine.routing import Router
+from relay.engine.sight import SIGHT, Sight
+from relay.model.alert import Alert
+from relay.model.event import Event
+from relay.model.observation import Report, Watch
+from relay.model.plan import Plan
+from relay.model.steps import Reach, Step, pass_by
+from relay.store import Store
+
+_log = structlog.get_logger("relay.intake")
+
+Wake = Callable[[Collection[str]], None]
+"""Called with the names of channels that have something to send."""
+
+OWN_WATCHERS = ("channels", "templates", "store", "configuration")
+"""What the relay watches of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The part of the configuration that intake works by; replaced whole when it is reloaded.
+
+    ``watched`` are the sources of each watch.
+    """
+
+    policy: Policy
+    router: Router
+    watched: Mapping[Watch, Collection[str]]
+
+
+class Intake:
+    """Takes one report at a time and commits what it makes true.
+
+    What it knows of open alerts is a copy of what the store has: it changes only with a commit.
+    """
+
+    def __init__(self, store: Store, setting: Setting, wake: Wake, *, reach: Reach = pass_by) -> None:
+        self._store = store
+        self._setting = setting
+        self._wake = wake
+        self._reach = reach
+        self._world = World()
+        self._lock = asyncio.Lock()
+        self.taken = 0
+
+    @property
+    def alerts(self) -> Collection[Alert]:
+        """The alerts that are pending or firing."""
+        return self._world.alerts.values()
+
+    async def start(self, now: datetime) -> None:
+        """Take up the open alerts where the last process left them. Raises StoreError."""
+        alerts = {alert.fingerprint: alert for alert in await self._store.open_alerts()}
+        policy = self._setting.policy
+        sights = {
+            alert.cluster: Sight(alert.cluster, policy.failures_of(alert.cluster), alert)
+            for alert in alerts.values()
+            if alert.watcher == SIGHT and alert.cluster is not None
+        }
+        self._world = World(alerts, sights)
+        await self.change(self._setting, now)
+
+    async def change(self, setting: Setting, now: datetime) -> None:
+        """Go on with another configuration: alerts of what is no longer watched end, and that is told.
+
+        Raises StoreError, and then goes on with the old one.
+        """
+        async with self._lock:
+            sights = {
+                cluster: sight.within(_sources(setting, cluster), setting.policy.failures_of(cluster))
+                for cluster, sight in self._world.sights.items()
+                if any(watch.cluster == cluster for watch in setting.watched)
+            }
+            world = replace(self._world, sights=sights)
+            orphans = [alert for alert in world.alerts.values() if not _watched(alert, setting)]
+            decided, world = close(orphans, now, "no longer watched", world, setting.router)
+            await self._commit(decided, world)
+            self._setting = setting
+
+    async def take(self, report: Report) -> None:
+        """Commit what a report makes true, and wake the channels that have something to send.
+
+        Raises StoreError or CursorMovedError; then nothing has changed, and the next look tells the same.
+        """
+        self._reach(Step.READ)
+        async with self._lock:
+            setting = self._setting
+            events = [event_of(fact, report, setting.policy) for fact in report.facts]
+            known = await self._store.known_events([event.id for event in events]) if events else set()
+            decided, world = plan(report, events, known, self._world, setting.policy, setting.router)
+            self._reach(Step.PLANNED)
+            await self._commit(decided, world)
+        self.taken += 1
+
+    async def _commit(self, decided: Plan, world: World) -> None:
+        if not decided.empty:
+            await self._store.commit(decided)
+        self._world = world
+        for event in decided.events:
+            _tell_log(event, routed=event.id not in decided.unrouted)
+        channels = {delivery.channel for delivery in decided.deliveries}
+        if decided.released:
+            channels.update(told.channel for alert in decided.alerts for told in alert.told)
+        if channels:
+            self._wake(channels)
+
+
+def _sources(setting: Setting, cluster: str) -> dict[str, Collection[str]]:
+    return {watch.watcher: found for watch, found in setting.watched.items() if watch.cluster == cluster}
+
+
+def _watched(alert: Alert, setting: Setting) -> bool:
+    if alert.cluster is None:
+        return alert.watcher in OWN_WATCHERS
+    if alert.watcher == SIGHT:
+        return any(watch.cluster == alert.cluster for watch in setting.watched)
+    sources = setting.watched.get(Watch(alert.cluster, alert.watcher))
+    return sources is not None and (not alert.source or alert.source in sources)
+
+
+def _tell_log(event: Event, *, routed: bool) -> None:
+    _log.info(
+        event.summary,
+        event=event.id,
+        type=event.type,
+        status=event.status.value,
+        severity=event.severity.value,
+        routed=routed,
+    )

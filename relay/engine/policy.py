@@ -1,0 +1,54 @@
+"""What the configuration says about types of events and about clusters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from relay.model.catalogue import CATALOGUE
+from relay.model.severity import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Damping:
+    """``hold``: how long a condition must hold before its alert fires; ``keep``: how long it must be gone
+    before the alert resolves."""
+
+    hold: timedelta = timedelta(0)
+    keep: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the configuration says of a cluster, for whoever reads its messages."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Damping and severities per event type, labels and annotations per cluster.
+
+    ``failures`` is how many looks in a row must fail before something counts as unreadable.
+    """
+
+    damping: Mapping[str, Damping] = field(default_factory=dict)
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    clusters: Mapping[str, About] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
+
+    def severity(self, type_name: str, observed: Severity | None) -> Severity:
+        """Return the severity of an event: what the user says, else what was observed, else the default."""
+        return self.severities.get(type_name) or observed or CATALOGUE[type_name].severity
+
+    def damp(self, type_name: str) -> Damping:
+        """Return the damping of an alert type."""
+        return self.damping.get(type_name, Damping())
+
+    def about(self, cluster: str | None) -> About:
+        """Return the labels and annotations of a cluster."""
+        return self.clusters.get(cluster or "", About())
+
+    def failures_of(self, cluster: str | None) -> int:
+        """Return how many looks in a row must fail."""
+        return self.failures.get(cluster or "", 3)

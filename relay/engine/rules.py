@@ -1,0 +1,70 @@
+"""Rules as users write them: which events go where."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from relay.config.durations import Duration
+from relay.engine.patterns import check_glob, severities
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _check_severity(text: str) -> str:
+    severities(text)
+    return text
+
+
+Globs = Annotated[list[Annotated[str, AfterValidator(check_glob)]], BeforeValidator(_as_list)]
+"""One glob or a list of them; ``!`` in front excludes."""
+
+
+class Match(BaseModel):
+    """What an event must be like. Everything that is given must hold; nothing given matches everything."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    type: Globs | None = Field(None, description="event types: trust.deleted, trust.*, !cluster.*")
+    cluster: Globs | None = Field(None, description="names of clusters")
+    repository: Globs | None = Field(
+        None, description="namespace/name without host; * stops at the slash, ** does not; ! excludes"
+    )
+    replica: Globs | None = Field(None, description="replica ids or URL hosts")
+    severity: Annotated[str, AfterValidator(_check_severity)] | None = Field(
+        None, description='critical, or a comparison such as ">= warning"'
+    )
+    labels: dict[str, Globs] = Field(default_factory=dict, description="labels and globs for their values")
+
+
+class Rule(BaseModel):
+    """Events that match go to the channels. All rules are tried in order; every match notifies.
+
+    A channel gets an event at most once, by the first matching rule that names it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(min_length=1, max_length=200, description="unique; stands in messages and listings")
+    match: Match = Field(default_factory=Match, description="what an event must be like")
+    when: str | None = Field(None, description="a Jinja expression, for what match cannot say")
+    channels: Annotated[list[str], BeforeValidator(_as_list)] = Field(
+        min_length=1, description="names of channels"
+    )
+    template: str | None = Field(None, description="a template of your own, in place of the event type's")
+    on_resolve: bool = Field(True, description="whether the end of an alert is told too")
+    after: Duration = Field(
+        timedelta(0), description="tell an alert only if it still fires then; one-off events are not delayed"
+    )
+    stop: bool = Field(False, description="whether an event that matches is kept from the rules below")
+
+
+def default_rules(channels: Iterable[str]) -> list[Rule]:
+    """Return what holds when no rules are written: severity warning and worse goes everywhere."""
+    names = list(channels)
+    if not names:
+        return []
+    return [Rule(name="default", match=Match(severity=">= warning"), channels=names)]

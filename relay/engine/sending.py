@@ -1,0 +1,133 @@
+"""Sending one delivery: render, compose, send, and say how it ended. Nothing here writes to the store."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import structlog
+
+from relay.channels import Channel, SendError
+from relay.channels.errors import BadBody
+from relay.engine.verdict import Result, overall
+from relay.http import Http
+from relay.model.clock import Clock
+from relay.model.delivery import Message, Outcome, Sent
+from relay.model.steps import Reach, Step, pass_by
+from relay.render import Renderer, Telling, TemplateError, payload, plain_text
+from relay.store import Claim
+
+_log = structlog.get_logger("relay.sending")
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """What one attempt did: its result, when it began, how long it took (seconds), and the body sent.
+
+    ``broken`` is the error of the template in whose place the plain form was sent.
+    """
+
+    result: Result
+    at: datetime
+    seconds: float
+    body: str = ""
+    broken: TemplateError | None = None
+
+
+@dataclass(slots=True)
+class Sender:
+    """Sends deliveries to one channel."""
+
+    channel: Channel
+    renderer: Renderer
+    http: Http
+    clock: Clock
+    reach: Reach = field(default=pass_by)
+
+    async def attempt(self, claim: Claim) -> Try:
+        """Send a delivery once. Never raises but for cancellation: a bug must not lose an alert."""
+        at, began = self.clock.now(), self.clock.monotonic()
+        body, broken = "", None
+        try:
+            async with asyncio.timeout(self.channel.timeout.total_seconds()):
+                message, body, broken = self._compose(claim, at)
+                self.reach(Step.RENDERED)
+                try:
+                    sent = await self.channel.send(message, body, self.http)
+                except BadBody as error:
+                    if broken is not None:
+                        raise
+                    broken = TemplateError(self._template(claim), None, error.message)
+                    message, body = self._plain(claim, at, broken)
+                    sent = await self.channel.send(message, body, self.http)
+            result = _said(sent, self.channel)
+        except SendError as error:
+            result = _failed(error, self.channel)
+        except TimeoutError:
+            seconds = self.channel.timeout.total_seconds()
+            result = Result(Outcome.RETRY, error=f"no answer within {seconds:g} seconds")
+        except Exception as error:
+            # The error's own text may hold anything, so it is redacted like an answer.
+            _log.exception("sending failed in an unexpected way", channel=self.channel.name, exc_info=False)
+            reason = self.channel.shown(f"internal error: {type(error).__name__}: {error}")
+            result = Result(Outcome.RETRY, error=reason)
+        self.reach(Step.SENT)
+        return Try(result, at, self.clock.monotonic() - began, body, broken)
+
+    def _compose(self, claim: Claim, at: datetime) -> tuple[Message, str, TemplateError | None]:
+        telling = self._telling(claim)
+        try:
+            parts = self.renderer.render(
+                self.channel.kind, self.channel.PARTS, telling, claim.delivery.template
+            )
+            message = _message(claim, at, parts)
+            return message, self.channel.compose(message), None
+        except TemplateError as error:
+            broken = error
+        except BadBody as error:
+            broken = TemplateError(self._template(claim), None, error.message)
+        return (*self._plain(claim, at, broken), broken)
+
+    def _plain(self, claim: Claim, at: datetime, broken: TemplateError) -> tuple[Message, str]:
+        telling = self._telling(claim)
+        title, text = plain_text(telling, str(broken))
+        parts = self.channel.plain(title, text, payload(telling, self.renderer.public_url))
+        message = _message(claim, at, parts)
+        return message, self.channel.compose(message)
+
+    def _telling(self, claim: Claim) -> Telling:
+        delivery = claim.delivery
+        return Telling(claim.events, delivery.rule, self.channel.name, delivery.id, delivery.replay_of)
+
+    def _template(self, claim: Claim) -> str:
+        return f"{self.channel.kind}/{claim.delivery.template or claim.events[0].type}"
+
+
+def _message(claim: Claim, at: datetime, parts: Mapping[str, str]) -> Message:
+    delivery, last = claim.delivery, claim.events[-1]
+    return Message(
+        id=delivery.id,
+        type=last.type if len({event.type for event in claim.events}) == 1 else "group",
+        status=last.status,
+        severity=max((event.severity for event in claim.events), key=lambda each: each.rank),
+        timestamp=last.happened_at,
+        at=at,
+        thread=delivery.thread,
+        parts=parts,
+        attempt=delivery.attempts + 1,
+        settled=frozenset(delivery.settled),
+        follows=claim.follows,
+        previous=claim.previous,
+    )
+
+
+def _said(sent: Sent, channel: Channel) -> Result:
+    sent = replace(sent, answer=channel.shown(sent.answer))
+    outcome = overall(sent.targets)
+    errors = [f"{each.target}: {each.error}" for each in sent.targets if each.error]
+    return Result(outcome, sent, channel.shown("; ".join(errors)) or None)
+
+
+def _failed(error: SendError, channel: Channel) -> Result:
+    sent = Sent(error.status, channel.shown(error.answer), error.targets)
+    return Result(error.outcome, sent, channel.shown(error.message), error.retry_after)

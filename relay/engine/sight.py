@@ -1,0 +1,119 @@
+"""What of a cluster can be seen: from single failures to one alert per cluster. No I/O, no clock."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from relay.model.alert import Alert
+from relay.model.details import WatchFailing, WatchFailure
+from relay.model.event import Subject, SubjectKind
+from relay.model.observation import Condition, Failure, Report
+from relay.model.severity import Severity
+
+SIGHT = "sight"
+"""The name of the watch that ``watch.failing`` belongs to."""
+
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The last look of one watcher at one source; ``failure`` None if it succeeded."""
+
+    since: datetime
+    failures: int = 0
+    failure: Failure | None = None
+
+
+class Sight:
+    """Remembers, for one cluster, what could be read at the last look and what could not."""
+
+    def __init__(self, cluster: str, threshold: int, open_alert: Alert | None = None) -> None:
+        """Start from nothing, or from the alert that was open when the relay was last stopped."""
+        self._cluster = cluster
+        self._threshold = threshold
+        self._looks: dict[_Key, _Look] = {}
+        if open_alert is not None:
+            self._remember(open_alert)
+
+    def _remember(self, alert: Alert) -> None:
+        told = WatchFailing.model_validate(dict(alert.details))
+        for item in told.failing:
+            failure = Failure(item.source, item.cause, dark=told.whole)
+            self._looks[item.watcher, item.source] = _Look(
+                item.since, max(item.failures, self._threshold), failure
+            )
+
+    def after(self, report: Report) -> "Sight":
+        """Return what is known after a report; this object is not changed."""
+        sight = Sight(self._cluster, self._threshold)
+        sight._looks = dict(self._looks)
+        failed = {failure.source: failure for failure in report.failures}
+        for source in report.sources:
+            key = (report.watch.watcher, source)
+            failure = failed.get(source)
+            before = sight._looks.get(key)
+            if failure is None:
+                sight._looks[key] = _Look(report.at)
+            elif before is None or before.failure is None:
+                sight._looks[key] = _Look(report.at, 1, failure)
+            else:
+                sight._looks[key] = replace(before, failures=before.failures + 1, failure=failure)
+        return sight
+
+    def within(self, sources: Mapping[str, Collection[str]], threshold: int) -> "Sight":
+        """Return what is known of what is still looked at; ``sources`` are those of each watcher."""
+        sight = Sight(self._cluster, threshold)
+        sight._looks = {
+            (watcher, source): look
+            for (watcher, source), look in self._looks.items()
+            if source in sources.get(watcher, ())
+        }
+        return sight
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of the cluster can be read, and not merely for a moment."""
+        looks = self._looks.values()
+        dark = bool(looks) and all(look.failure is not None and look.failure.dark for look in looks)
+        return dark and any(look.failures >= self._threshold for look in looks)
+
+    def condition(self) -> Condition | None:
+        """Return the one condition that says what cannot be read, None if everything can."""
+        whole = self.whole
+        failing = [
+            WatchFailure(
+                watcher=watcher,
+                source=source,
+                cause=look.failure.cause,
+                since=look.since,
+                failures=look.failures,
+            )
+            for (watcher, source), look in sorted(self._looks.items())
+            if look.failure is not None and (whole or self._counts(source, look, look.failure))
+        ]
+        if not failing:
+            return None
+        what = "cannot be read" if whole else f"can be read only in part ({_watchers(failing)})"
+        return Condition(
+            type="watch.failing",
+            identity=(),
+            subject=Subject(SubjectKind.CLUSTER, self._cluster),
+            summary=f"Cluster {self._cluster} {what}",
+            details=WatchFailing(failing=failing, whole=whole).plain(),
+            severity=Severity.CRITICAL if whole else None,
+        )
+
+    def _counts(self, source: str, look: _Look, failure: Failure) -> bool:
+        if failure.covered or not (failure.at_once or look.failures >= self._threshold):
+            return False
+        # Where a replica's own ping says that it is gone, ping.failing tells it.
+        return not any(
+            other.failure is not None and other.failure.covered and other.failure.dark
+            for (_, place), other in self._looks.items()
+            if place == source
+        )
+
+
+def _watchers(failing: list[WatchFailure]) -> str:
+    return ", ".join(sorted({item.watcher for item in failing}))
