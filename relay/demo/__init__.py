@@ -1,0 +1,1 @@
+"""A simulated MSR, and the demonstration around it."""
