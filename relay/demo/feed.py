@@ -4,6 +4,7 @@ What it does was read in notary 0.7.0 (`server/storage/rethinkdb.go` and `sqldb.
 against the real server by the contract tests.
 """
 
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Protocol
 
 from relay.model.clock import Clock
 
+_INTEGER = re.compile(r"[+-]?\d+", flags=re.ASCII)
 _INT32 = range(-(2**31), 2**31)
 
 
@@ -143,11 +145,9 @@ class Sql:
     def cursor(self, change_id: str, entries: Iterable[Entry]) -> tuple[object, ...] | None:  # noqa: ARG002
         """The number; one below 1 is an end."""
         try:
-            number = int(change_id) if change_id else 0
-        except ValueError:
-            number = _INT32.stop
-        if number not in _INT32:
-            raise BadQueryError(f'strconv.ParseInt: parsing "{change_id}": invalid syntax')
+            number = go_int(change_id) if change_id else 0
+        except ValueError as error:
+            raise BadQueryError from error
         return (number,) if number > 0 else None
 
     def restart(self) -> None:
@@ -216,6 +216,15 @@ class Feed:
         category = "update" if version else "deletion"
         self._entries.append(Entry(new, now, gun, version, sha256, category))
         return new
+
+
+def go_int(text: str) -> int:
+    """A number as Go reads it into 32 bits; ValueError with Go's words."""
+    if not _INTEGER.fullmatch(text):
+        raise ValueError(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    if len(text) > 11 or int(text) not in _INT32:
+        raise ValueError(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return int(text)
 
 
 def go_time(moment: datetime) -> str:

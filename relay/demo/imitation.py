@@ -15,7 +15,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from relay.demo.feed import BackEnd, BackEndError, BadQueryError, Feed, go_time
+from relay.demo.feed import BackEnd, BackEndError, BadQueryError, Feed, go_int, go_time
 from relay.model.clock import Clock
 
 _LEEWAY = timedelta(seconds=60)
@@ -77,9 +77,10 @@ class Imitation:
         self.feed = Feed(back_end, clock, random)
         self.interrupt: Interruption | None = None
         """A fault: of a replica's id and a request makes the answer, or None to let the request pass."""
+        self.token_seconds = token_seconds
+        """For how long tokens issued from now on are valid."""
         self._clock = clock
         self._random = random
-        self._token_seconds = token_seconds
         self._users = {user.name: user for user in users}
         self._replicas = {replica: _Replica() for replica in replicas}
         self._issues: dict[str, dict[str, object]] = {}
@@ -87,8 +88,12 @@ class Imitation:
 
     def app(self, replica: str) -> web.Application:
         """What answers at one replica's own URL."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return self._answer(replica, request)
+
         app = web.Application()
-        app.router.add_get("/{path:.*}", lambda request: self._answer(replica, request))
+        app.router.add_get("/{path:.*}", answer)
         return app
 
     def gun(self, repository: str) -> str:
@@ -139,7 +144,7 @@ class Imitation:
         """No token issued so far is valid any longer, whatever its expiry says."""
         self._grants.clear()
 
-    async def _answer(self, replica: str, request: web.Request) -> web.StreamResponse:
+    def _answer(self, replica: str, request: web.Request) -> web.StreamResponse:
         self._replicas[replica].requests += 1
         if self.interrupt and (fault := self.interrupt(replica, request)):
             return fault
@@ -203,11 +208,11 @@ class Imitation:
         granted = frozenset(scope for scope in request.query.getall("scope", []) if user.may(scope))
         token = f"{self._random.getrandbits(256):064x}"
         self._forget_expired(now)
-        self._grants[token] = _Grant(granted, now + timedelta(seconds=self._token_seconds))
+        self._grants[token] = _Grant(granted, now + timedelta(seconds=self.token_seconds))
         document = {
             "token": token,
             "access_token": token,
-            "expires_in": self._token_seconds,
+            "expires_in": self.token_seconds,
             "issued_at": go_time(now),
         }
         return _json(200, document)
@@ -221,10 +226,13 @@ class Imitation:
         if (refusal := self._refusal(request, scope)) is not None:
             return refusal
         try:
-            records = _records(request.query.get("records", ""))
-            entries = self.feed.select(request.query.get("change_id", ""), records or _DEFAULT_RECORDS, gun)
-        except BadQueryError as error:
-            return _error(400, "INVALID_PARAMETERS", "The parameters provided are not valid.", str(error))
+            records = go_int(request.query.get("records", "")) or _DEFAULT_RECORDS
+        except ValueError as error:
+            return _invalid(f"invalid records parameter: {error}")
+        try:
+            entries = self.feed.select(request.query.get("change_id", ""), records, gun)
+        except BadQueryError:
+            return _invalid({})
         except BackEndError as error:
             return _error(500, "UNKNOWN", "unknown error", str(error))
         document = {"count": len(entries), "records": [entry.document() for entry in entries]}
@@ -244,7 +252,10 @@ class Imitation:
             return None
         realm = f"{request.url.origin()}/auth/token"
         challenge = f'Bearer realm="{realm}",service="{_SERVICE}",scope="{scope}"{reason}'
-        answer = _error(401, "UNAUTHORIZED", "access to the requested resource is not authorized")
+        kind, _, rest = scope.partition(":")
+        name, _, action = rest.rpartition(":")
+        wanted = [{"Type": kind, "Class": "", "Name": name, "Action": action}]
+        answer = _error(401, "UNAUTHORIZED", "authentication required", wanted)
         answer.headers["WWW-Authenticate"] = challenge
         return answer
 
@@ -258,17 +269,15 @@ class Imitation:
         return user if kind.lower() == "basic" and user and user.password == password else None
 
 
-def _records(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        reason = f'invalid records parameter: strconv.ParseInt: parsing "{text}": invalid syntax'
-        raise BadQueryError(reason) from None
+def _invalid(detail: object) -> web.Response:
+    return _error(400, "INVALID_PARAMETERS", "The parameters provided are not valid.", detail)
 
 
 def _error(status: int, code: str, message: str, detail: object = None) -> web.Response:
-    return _json(status, {"errors": [{"code": code, "message": message, "detail": detail}]})
+    error = {"code": code, "message": message} | ({} if detail is None else {"detail": detail})
+    return _json(status, {"errors": [error]})
 
 
 def _json(status: int, document: Mapping[str, object]) -> web.Response:
-    return web.Response(status=status, text=json.dumps(document), content_type="application/json")
+    text = json.dumps(document)
+    return web.Response(status=status, text=text, content_type="application/json", charset="utf-8")
