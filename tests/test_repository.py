@@ -101,6 +101,13 @@ class TestFiles:
         ]
         assert found == []
 
+    def test_every_folder_of_code_is_a_package(self) -> None:
+        """Import floors and type checks pass over a folder without `__init__.py` in silence."""
+        folders = {path.parent for path in tracked() if path.suffix == ".py"} - {ROOT}
+        # Alembic loads its migrations by path.
+        folders = {folder for folder in folders if "migrations" not in folder.parts}
+        assert [str(f.relative_to(ROOT)) for f in sorted(folders) if not (f / "__init__.py").exists()] == []
+
     def test_the_changelog_tells_of_this_version(self) -> None:
         assert re.search(rf"\b{re.escape(relay.__version__)}\b", read("CHANGELOG.md"))
 
