@@ -77,7 +77,8 @@ def _turn(
 
 
 def _backoff(first: timedelta, most: timedelta, times: int) -> timedelta:
-    return min(most, first * 2 ** min(max(times, 1) - 1, 20))
+    doublings: int = min(max(times, 1) - 1, 20)
+    return min(most, first * (1 << doublings))
 
 
 def disable(health: ChannelHealth, now: datetime, by: str, reason: str) -> ChannelHealth:

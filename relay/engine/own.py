@@ -42,7 +42,7 @@ class News:
 
     async def channel_turned(self, channel: Channel, health: ChannelHealth, waiting: int) -> None:
         """Report whether a channel takes messages."""
-        conditions = ()
+        conditions: tuple[Condition, ...] = ()
         if health.state is not ChannelState.WORKING:
             conditions = (_channel_trouble(channel, health, waiting),)
         await self._report("channels", channel.name, conditions)

@@ -1,7 +1,8 @@
 """Patterns as rules write them: globs, lists with exclusions, severity ranges."""
 
+import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from relay.model.severity import Severity
@@ -81,13 +82,15 @@ def severities(text: str) -> frozenset[Severity]:
         level = Severity(found["level"])
     except ValueError:
         raise ValueError(f"unknown severity {found['level']}; there are {levels}") from None
-    compare = {
-        None: lambda rank: rank == level.rank,
-        "=": lambda rank: rank == level.rank,
-        "!=": lambda rank: rank != level.rank,
-        ">=": lambda rank: rank >= level.rank,
-        "<=": lambda rank: rank <= level.rank,
-        ">": lambda rank: rank > level.rank,
-        "<": lambda rank: rank < level.rank,
-    }[found["sign"]]
-    return frozenset(severity for severity in Severity if compare(severity.rank))
+    compare = _COMPARE[found["sign"] or "="]
+    return frozenset(severity for severity in Severity if compare(severity.rank, level.rank))
+
+
+_COMPARE: dict[str, Callable[[int, int], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}

@@ -1,0 +1,92 @@
+"""What every watcher is: it asks MSR and reports what it saw. It decides nothing and writes nothing."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar, Generic, TypeVar
+
+from relay.config import Duration, Section
+from relay.model.clock import Clock
+from relay.model.observation import Condition, CursorMove, Fact, Failure, Report, Watch
+from relay.msr import BadAnswer, Msr, MsrError, NoAccess, PasswordRefused, Unreachable, Unwell
+
+
+class Options(Section):
+    """What can be set of every watcher."""
+
+    every: Duration
+    """How long from one look to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a watcher is told of its cluster.
+
+    ``failures`` is how many looks in a row must fail. ``each_replica`` tells that every URL is one
+    replica's own; else there may be a load balancer behind it. ``horizon`` is how long the store
+    remembers events. ``read_cursor`` returns how far a scope was read, None if never.
+    """
+
+    cluster: str
+    msr: Msr
+    clock: Clock
+    read_cursor: Callable[[str], Awaitable[str | None]]
+    repositories: Sequence[str] = ()
+    failures: int = 3
+    each_replica: bool = False
+    horizon: timedelta = timedelta(days=30)
+
+
+O = TypeVar("O", bound=Options)  # noqa: E741
+
+
+class Watcher(ABC, Generic[O]):
+    """Looks at one thing of one cluster."""
+
+    NAME: ClassVar[str]
+
+    def __init__(self, place: Place, options: O) -> None:
+        self.place = place
+        self.options = options
+        self.watch = Watch(place.cluster, self.NAME)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The parts of the watch that can fail by themselves: by default its replicas."""
+        return tuple(replica.name for replica in self.place.msr.replicas)
+
+    @abstractmethod
+    def look(self) -> AsyncIterator[Report]:
+        """Look once. Each report is committed before the next one is asked for."""
+
+    def report(
+        self,
+        sources: tuple[str, ...],
+        conditions: Sequence[Condition] = (),
+        facts: Sequence[Fact] = (),
+        failures: Sequence[Failure] = (),
+        cursor: CursorMove | None = None,
+        *,
+        complete: bool = True,
+    ) -> Report:
+        """Return a report of this watcher, of now."""
+        return Report(
+            self.watch,
+            self.place.clock.now(),
+            sources,
+            tuple(conditions),
+            tuple(facts),
+            tuple(failures),
+            cursor,
+            complete,
+        )
+
+    def failure(self, source: str, error: MsrError) -> Failure:
+        """Return what an error means for a source."""
+        return Failure(
+            source,
+            str(error),
+            dark=isinstance(error, Unreachable | Unwell | BadAnswer),
+            at_once=isinstance(error, NoAccess | PasswordRefused),
+        )

@@ -1,0 +1,89 @@
+"""Keeping a watcher looking: on its interval, with jitter, and again after a crash."""
+
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, cast
+
+import structlog
+
+from relay.model.clock import Clock
+from relay.model.errors import StoreError
+from relay.model.observation import Failure, Report
+from relay.store import CursorMovedError
+from relay.watch.base import Watcher
+
+_log = structlog.get_logger("relay.watch")
+
+_FIRST_WITHIN = 1.0
+"""Seconds over which first looks are spread, so that many clusters are not asked at once."""
+_JITTER = 0.05
+_PAUSE = 1.0
+_LONGEST_PAUSE = 300.0
+
+
+class Supervisor:
+    """Runs one watcher.
+
+    ``take`` commits a report; it may raise StoreError, which ``store_failed`` is told.
+    """
+
+    def __init__(
+        self,
+        watcher: Watcher[Any],
+        take: Callable[[Report], Awaitable[None]],
+        clock: Clock,
+        source: random.Random,
+        store_failed: Callable[[StoreError], None],
+    ) -> None:
+        self.watcher = watcher
+        self._take = take
+        self._clock = clock
+        self._random = source
+        self._store_failed = store_failed
+        self.crashes = 0
+        self.looked_at: float | None = None
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        every = self.watcher.options.every.total_seconds()
+        await self._clock.sleep(self._random.uniform(0, min(_FIRST_WITHIN, every)))
+        in_a_row = 0
+        while True:
+            began = self._clock.monotonic()
+            if await self._look():
+                in_a_row = 0
+                pause = every * self._random.uniform(1 - _JITTER, 1 + _JITTER)
+            else:
+                in_a_row += 1
+                pause = min(_PAUSE * 2 ** min(in_a_row - 1, 10), _LONGEST_PAUSE)
+            self.looked_at = self._clock.monotonic()
+            await self._clock.sleep(began + pause - self._clock.monotonic())
+
+    async def _look(self) -> bool:
+        """Look once; tell whether the watcher itself works."""
+        try:
+            reports = cast(AsyncGenerator[Report, None], self.watcher.look())
+            async with aclosing(reports):
+                async for report in reports:
+                    await self._take(report)
+        except CursorMovedError as error:
+            _log.warning("read again from where the cursor is now", reason=str(error))
+        except StoreError as error:
+            # Nothing was taken: the next look tells the same again.
+            self._store_failed(error)
+        except Exception as error:
+            self.crashes += 1
+            _log.exception("a watcher crashed", watch=str(self.watcher.watch), crashes=self.crashes)
+            await self._report_crash(error)
+            return False
+        return True
+
+    async def _report_crash(self, error: Exception) -> None:
+        # The error's text may hold anything; its type says enough for a bug report, the log has the rest.
+        cause = f"internal error ({type(error).__name__}) in the watcher; please report it with the log"
+        failures = [Failure(source, cause, at_once=True) for source in self.watcher.sources]
+        try:
+            await self._take(self.watcher.report(self.watcher.sources, failures=failures))
+        except StoreError as failed:
+            self._store_failed(failed)
