@@ -160,13 +160,15 @@ class Channel(Section, ABC):
 
     def shown(self, text: str) -> str:
         """A text of the receiver's as it may be stored and shown: redacted, printable, cut."""
-        clean = " ".join(redact(storable(text), self._secrets).split())
+        clean = " ".join(redact(storable(text), self.secrets()).split())
         return cut("".join(c if c.isprintable() else "\ufffd" for c in clean), ANSWER_CHARACTERS)
 
     @cached_property
     def _secrets(self) -> tuple[str, ...]:
         whole = [s.get_secret_value() for s in _walk(getattr(self, f) for f in type(self).model_fields)]
-        return tuple(dict.fromkeys(part for secret in whole if secret for part in (secret, *_parts(secret))))
+        return tuple(
+            dict.fromkeys(part for secret in whole if secret for part in (secret, *secret_parts(secret)))
+        )
 
 
 def cut(text: str, limit: int) -> str:
@@ -186,7 +188,8 @@ def _walk(values: Iterable[Any]) -> Iterator[SecretStr]:
             yield from _walk(value)
 
 
-def _parts(secret: str) -> Iterator[str]:
+def secret_parts(secret: str) -> Iterator[str]:
+    """What of a secret may show up alone: the path, query, user or token of a URL, the base64 of a key."""
     found = _url_parts(secret) if "://" in secret else [*secret.split()[1:], secret.partition("_")[2]]
     yield from (part for part in found if len(part) > _LONGEST_WORD)
 
@@ -200,8 +203,12 @@ def _url_parts(secret: str) -> Iterator[str]:
         return
     if user is not None:
         yield f"{unquote(user)}:{unquote(password or '')}"
-        yield unquote(password if password is not None else user)
+        yield unquote(password or user)
     yield url.path + (f"?{url.query}" if url.query else "")
     yield url.path
     inside = [*map(unquote, url.path.split("/")), *(value for _, value in parse_qsl(url.query))]
+    if url.scheme not in {"http", "https"}:
+        # Apprise has tokens where others have a host.
+        host = url.netloc.rpartition("@")[2].partition(":")[0]
+        inside += [host] if "." not in host else []
     yield from filter(_TOKEN.fullmatch, inside)
