@@ -60,7 +60,7 @@ def variable(root: Node, loc: Loc) -> str | None:
 def find(kinds: Shape, node: Node | None, rest: str) -> list[Address]:
     """All readings of a name (normalised, without prefix); a new member is the last resort."""
     known = list(dict.fromkeys(_read(_steps(kinds, node), rest)))
-    return known or list(dict.fromkeys(_read(_created(kinds, rest), rest)))
+    return known or list(dict.fromkeys(_read(_created(kinds, node, rest), rest)))
 
 
 def below(kinds: Shape, node: Node | None, address: Address) -> Shape:
@@ -77,7 +77,7 @@ def near(kinds: Shape, node: Node | None, rest: str) -> str | None:
     steps = list(_steps(kinds, node))
     if any(rest == step.word for step in steps):
         return rest
-    for step in (*sorted(steps, key=lambda step: -len(step.word)), *_created(kinds, rest)):
+    for step in (*sorted(steps, key=lambda step: -len(step.word)), *_created(kinds, node, rest)):
         if rest.startswith(step.word + "_"):
             tail = rest[len(step.word) :].lstrip("_")
             meant = near(step.kinds, step.node, tail)
@@ -117,9 +117,9 @@ def _steps(kinds: Shape, node: Node | None) -> Iterator[_Step]:
                 yield _Step(normal(called), at, shapes.items(kinds), member)
 
 
-def _created(kinds: Shape, rest: str) -> Iterator[_Step]:
+def _created(kinds: Shape, node: Node | None, rest: str) -> Iterator[_Step]:
     word = rest.partition(SEPARATOR)[0]
-    if not word:
+    if not word or any(step.word == word for step in _steps(kinds, node)):
         return
     if _named(kinds):
         yield _Step(word, New(word.lower()), shapes.items(kinds), None)

@@ -42,8 +42,8 @@ _SYNTAX: Final = (
     ),
     ("found unexpected end of stream", "a quote that was opened is never closed"),
     ("unknown escape character", 'unknown "\\" escape in double quotes; use single quotes'),
-    ("',' or ']'", 'a list that was opened with "[" is not closed here; expected "," or "]"'),
-    ("',' or '}'", 'a mapping that was opened with "{" is not closed here; expected "," or "}"'),
+    ("',' or ']'", 'the list that begins with "[" is not closed with "]", or lacks a comma'),
+    ("',' or '}'", 'the mapping that begins with "{" is not closed with "}", or lacks a comma'),
     ("block end", "this line does not fit the lines above it; check its indentation"),
     ("'-' indicator", "this line does not fit the list above it; check its indentation"),
     ("expected key", "this line does not fit the mapping above it; check its indentation"),
@@ -186,7 +186,7 @@ class _Builder:
         text: str = event.value
         if event.implicit[0]:
             return resolve(text)
-        if event.implicit[1] or event.tag == "!":
+        if event.implicit[1]:
             return text
         kind = (event.tag or "").removeprefix("tag:yaml.org,2002:")
         if kind not in _TAGS:
@@ -199,7 +199,7 @@ class _Builder:
         return value
 
     def _refuse_tag(self, event: yaml.CollectionStartEvent, kind: str) -> None:
-        if not event.implicit and event.tag not in ("!", f"tag:yaml.org,2002:{kind}"):
+        if not event.implicit and event.tag != f"tag:yaml.org,2002:{kind}":
             raise self._error(event, 'a value that begins with "!" is a YAML tag', "remove it")
 
     def _count(self, event: yaml.Event, size: int) -> None:
@@ -218,15 +218,17 @@ class _Builder:
 
 def _syntax(error: yaml.MarkedYAMLError, text: str, name: str) -> Problem:
     mark = error.problem_mark or error.context_mark
-    # An open quote or bracket is mended where it begins, not where the file ends.
     said = f"{error.problem}"
-    if "end of stream" in said and error.context_mark is not None:
+    # An open quote or bracket is mended where it begins, not where the file ends.
+    if error.context_mark is not None and any(part in said for part in ("end of stream", "',' or")):
         mark = error.context_mark
     line, column = (mark.line, mark.column) if mark is not None else (0, 0)
     source = text.split("\n")[line] if line < text.count("\n") + 1 else ""
     place = f"{name}:{line + 1}:{column + 1}"
     if "\t" in source[: column + 1]:
         meaning = "a tab cannot indent; use spaces"
+    elif "or '" in said and "${" in source:
+        meaning = 'inside [ ] and { } a "${…}" must be quoted'
     else:
         meaning = next((ours for part, ours in _SYNTAX if part in said), "this is not YAML")
     excerpt = _excerpt(source)

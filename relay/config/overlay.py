@@ -16,7 +16,7 @@ from relay.config import address as addresses
 from relay.config import shape as shapes
 from relay.config.address import PREFIX, Address, New, normal
 from relay.config.shape import Shape
-from relay.config.tree import Entry, Items, Loc, Node, Origin, Scalar, Table, child, describe
+from relay.config.tree import Entry, Items, Layer, Loc, Node, Origin, Scalar, Table, child, describe
 from relay.config.variables import Variable
 from relay.model.errors import Problem
 
@@ -115,6 +115,10 @@ class Overlay:
         if found:
             places = " and ".join(describe(root, _loc(address)) for address in found)
             self._complain(variable, f"could mean {places}", "rename one of them, or set it in the file")
+        elif (short := self._short(name)) is not None:
+            place = ".".join(short.path)
+            message = f"stands for {place}, and what the configuration has by that name takes no such setting"
+            self._complain(variable, message, "rename that, or unset the variable")
         elif not _SERVICE_LINK.fullmatch(name):
             meant = self._near(root, name)
             self._complain(variable, "unknown variable", f"did you mean {meant}?" if meant else None)
@@ -128,7 +132,8 @@ class Overlay:
         return PREFIX + meant if meant else None
 
     def _complain(self, variable: Variable, message: str, hint: str | None) -> None:
-        self.report(Problem(str(variable.origin), "", message, hint))
+        key = variable.name if variable.origin.layer is Layer.DOTENV else ""
+        self.report(Problem(str(variable.origin), key, message, hint))
 
 
 def from_text(kinds: Shape, text: str, origin: Origin) -> Node:

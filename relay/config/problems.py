@@ -117,9 +117,11 @@ def _nearest(faults: list[_Fault], union: Loc, document: Document, depth: int) -
         branches.setdefault(fault.unions[depth][1], []).append(fault)
     if len(branches) == 1:
         return _grouped(faults, document, depth + 1)
-    inside = [branch for branch in branches.values() if all(fault.loc != union for fault in branch)]
+    inside: list[list[_Fault]] = [
+        branch for branch in branches.values() if all(fault.loc != union for fault in branch)
+    ]
     if inside:
-        return _grouped(min(inside, key=lambda branch: len(branch)), document, depth + 1)
+        return _grouped(min(inside, key=len), document, depth + 1)
     scalar = isinstance(document.node(union), Scalar)
     fit = [f for f in faults if f.loc == union and not (scalar and f.kind in wording.WRONG_SHAPE)]
     return [fit or faults]

@@ -4,10 +4,14 @@ It describes what may be *written*, which is wider than what a model takes: any 
 secret may be given as a file.
 """
 
+from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
+from relay.config.durations import format_duration, format_size
 from relay.config.shape import FILE
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -21,8 +25,21 @@ _NARROW: Final = frozenset(("enum", "pattern", "format", "minLength", "maxLength
 
 def json_schema(model: type[BaseModel], title: str) -> dict[str, Any]:
     """The schema (draft 2020-12) of a file that `model` is loaded from."""
-    schema = _written(model.model_json_schema(by_alias=True, mode="validation"))
+    schema = _written(model.model_json_schema(by_alias=True, mode="validation", schema_generator=_Generator))
     return {"$schema": DIALECT, **schema, "title": title}
+
+
+class _Generator(GenerateJsonSchema):
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """A setting with its default; the only number that is written as text is a size."""
+        result = super().default_schema(schema)
+        if result.get("type") == "string" and isinstance(result.get("default"), int):
+            result["default"] = format_size(result["default"])
+        return result
+
+    def encode_default(self, dft: Any) -> Any:
+        """A default as it would be written."""
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
 def _written(schema: Any) -> Any:

@@ -80,10 +80,12 @@ def _read(path: Path) -> tuple[str, str | None]:
     try:
         # A pipe would keep the relay waiting for its writer: without blocking it opens, and is refused.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 return "", "is not a regular file"
-            raw = file.read(MAX_BYTES + 1)
+            raw = os.read(handle, MAX_BYTES + 1)
+        finally:
+            os.close(handle)
     except OSError as error:
         return "", f"cannot be read: {error.strerror}"
     except ValueError:
