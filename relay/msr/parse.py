@@ -30,7 +30,7 @@ def time(text: object) -> datetime:
         raise ValueError("not an RFC 3339 time")
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except OverflowError:
+    except (ValueError, OverflowError):
         raise ValueError("a time out of range") from None
 
 

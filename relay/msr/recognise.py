@@ -11,7 +11,7 @@ async def recognise(requests: Requests, url: str) -> str:
     """What it is that answers at a URL where no MSR does, with what to do about it. Raises Unreachable."""
     # From Harbor's API 2.0; both can be read without a user. Its portal answers any other path with 200.
     ping = await requests.ask(url, "/api/v2.0/ping")
-    if ping.status == 200 and ping.answer.text().strip().casefold() == "pong":
+    if ping.status == 200 and ping.answer.text().strip('" \n').casefold() == "pong":
         version = await _harbor_version(requests, url)
         return f"this is Harbor{version}, on which MSR 4 is built: the relay reads MSR 2, MSR 3 and DTR only"
     registry = await requests.ask(url, "/v2/")

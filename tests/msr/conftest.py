@@ -93,9 +93,8 @@ class Cluster:
             username=username,
             password=SecretStr(password),
             http=self._http,
-            route=Route(allow_private=True),
             clock=self._clock,
-            **(settings | {"timeout": 5.0} | more),
+            **(settings | {"route": Route(allow_private=True), "timeout": 5.0} | more),
         )
 
 
