@@ -121,7 +121,7 @@ def _nearest(faults: list[_Fault], union: Loc, document: Document, depth: int) -
         branch for branch in branches.values() if all(fault.loc != union for fault in branch)
     ]
     if inside:
-        return _grouped(min(inside, key=len), document, depth + 1)
+        return _grouped(sorted(inside, key=len)[0], document, depth + 1)
     scalar = isinstance(document.node(union), Scalar)
     fit = [f for f in faults if f.loc == union and not (scalar and f.kind in wording.WRONG_SHAPE)]
     return [fit or faults]

@@ -18,18 +18,58 @@ sizes: TypeAdapter[int] = TypeAdapter(Size)
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86400), ("500ms", 0.5), ("1h30m", 5400), ("0s", 0), (" 1m ", 60),
-     ("1d2h3m4s5ms", 93784.005), ("90m", 5400), ("3650d", 315360000)],
-)  # fmt: skip
+    [
+        ("30s", 30),
+        ("5m", 300),
+        ("2h", 7200),
+        ("1d", 86400),
+        ("500ms", 0.5),
+        ("1h30m", 5400),
+        ("0s", 0),
+        (" 1m ", 60),
+        ("1d2h3m4s5ms", 93784.005),
+        ("90m", 5400),
+        ("3650d", 315360000),
+    ],
+)
 def test_durations(text: str, seconds: float) -> None:
     assert durations.validate_python(text) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
     "value",
-    ["", "s", "-5s", "+5s", "1.5h", "30", "30 s", "30sec", "1m1h", "1s1s", "nan", "inf", "1e3s", "3651d", "99999999999999d",
-     "9" * 5000 + "s", "٣s", "5M", "P1D", "00:30", 30, 30.0, float("nan"), True, None, [], {}, "1h\n2m", "off"],
-)  # fmt: skip
+    [
+        "",
+        "s",
+        "-5s",
+        "+5s",
+        "1.5h",
+        "30",
+        "30 s",
+        "30sec",
+        "1m1h",
+        "1s1s",
+        "nan",
+        "inf",
+        "1e3s",
+        "3651d",
+        "99999999999999d",
+        "9" * 5000 + "s",
+        "٣s",
+        "5M",
+        "P1D",
+        "00:30",
+        30,
+        30.0,
+        float("nan"),
+        True,
+        None,
+        [],
+        {},
+        "1h\n2m",
+        "off",
+    ],
+)
 def test_no_durations(value: object) -> None:
     with pytest.raises(ValidationError):
         durations.validate_python(value)
@@ -56,8 +96,17 @@ def test_a_negative_duration_is_still_told() -> None:
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("0B", 0), ("512B", 512), ("20kB", 20_000), ("20KB", 20_000), ("1KiB", 1024), ("1MiB", 2**20), ("2GB", 2 * 10**9), ("1024GiB", 2**40)],
-)  # fmt: skip
+    [
+        ("0B", 0),
+        ("512B", 512),
+        ("20kB", 20_000),
+        ("20KB", 20_000),
+        ("1KiB", 1024),
+        ("1MiB", 2**20),
+        ("2GB", 2 * 10**9),
+        ("1024GiB", 2**40),
+    ],
+)
 def test_sizes(text: str, count: int) -> None:
     assert sizes.validate_python(text) == count
 
@@ -78,8 +127,14 @@ def test_sizes_come_back(count: int) -> None:
 
 def test_sizes_are_written_shortly() -> None:
     assert [format_size(n) for n in (0, 1, 1000, 1024, 20_000, 2**20, 3 * 10**9)] == [
-        "0B", "1B", "1kB", "1KiB", "20kB", "1MiB", "3GB",
-    ]  # fmt: skip
+        "0B",
+        "1B",
+        "1kB",
+        "1KiB",
+        "20kB",
+        "1MiB",
+        "3GB",
+    ]
 
 
 class Both(BaseModel):

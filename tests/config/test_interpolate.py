@@ -20,11 +20,22 @@ def expanded(text: str, **variables: str) -> tuple[Any, list[Finding]]:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("${A}", "1"), ("x${A}y${B}z", "x1ytwoz"), ("${NONE:-d}", "d"), ("${NONE:-}", ""), ("${EMPTY:-d}", "d"),
-        ("${A:-d}", "1"), ("${EMPTY}", ""), ("$${A}", "${A}"), ("$$${A}", "$${A}"), ("$A", "$A"), ("$", "$"), ("$$", "$$"),
-        ("${NONE:-a:-b}", "a:-b"), ("{A}", "{A}"),
+        ("${A}", "1"),
+        ("x${A}y${B}z", "x1ytwoz"),
+        ("${NONE:-d}", "d"),
+        ("${NONE:-}", ""),
+        ("${EMPTY:-d}", "d"),
+        ("${A:-d}", "1"),
+        ("${EMPTY}", ""),
+        ("$${A}", "${A}"),
+        ("$$${A}", "$${A}"),
+        ("$A", "$A"),
+        ("$", "$"),
+        ("$$", "$$"),
+        ("${NONE:-a:-b}", "a:-b"),
+        ("{A}", "{A}"),
     ],
-)  # fmt: skip
+)
 def test_references(text: str, value: str) -> None:
     assert expanded(f"k: '{text}'", A="1", B="two", EMPTY="") == ({"k": value}, [])
 

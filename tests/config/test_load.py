@@ -134,7 +134,7 @@ def test_the_file_is_looked_up_in_order(tmp_path: Path) -> None:
 
 def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
     there = write(tmp_path, "", "there")
-    with pytest.raises(ConfigError, match="^--config: the file .*gone does not exist"):
+    with pytest.raises(ConfigError, match=r"^--config: the file .*gone does not exist"):
         find(tmp_path / "gone", {}, (there,))
-    with pytest.raises(ConfigError, match="^RELAY_CONFIG: the file .*gone does not exist"):
+    with pytest.raises(ConfigError, match=r"^RELAY_CONFIG: the file .*gone does not exist"):
         find(None, {"RELAY_CONFIG": str(tmp_path / "gone")}, (there,))

@@ -18,83 +18,159 @@ def refusal(folder: Path, *changes: tuple[str, str], text: str = SAMPLE, **envir
     return str(caught.value).replace(f"{folder}/", "").splitlines()
 
 
+UNITS = "write a unit, such as 30s, 5m, 2h or 1d"
+KINDS = '"slack", "webhook", "email", "apprise"'
+DURATION = "must be a duration such as 500ms, 30s, 5m, 2h, 1d or 1h30m"
+PROD = SAMPLE[SAMPLE.index("name: prod") : SAMPLE.index("    ca_file")]
+CRITICAL = SAMPLE[SAMPLE.index("name: critical") : SAMPLE.index("    after")]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
-        ('kind: slack, webhook_url:', 'kind: slack, §webhok_url:',
-         'channels[security].webhok_url: unknown key; did you mean "webhook_url"?'),
-        ('    ca_file: /etc', '    §CA-File: /etc',
-         'clusters[prod].CA-File: unknown key; did you mean "ca_file"?'),
-        ('store:', '§stores:',
-         'stores: unknown key; did you mean "store"?'),
-        ('{for: 30s,', '{§fro: 30s,',
-         'alerts.cluster.issue.fro: unknown key; did you mean "for"?'),
-        ('start: newest', 'start: {§tim: now}',
-         'clusters[prod].watch.changefeed.start.tim: unknown key; did you mean "time"?'),
-        ('host: smtp.example.com, port', '§hots: smtp.example.com, port',
-         'channels[oncall].smtp.hots: unknown key; did you mean "host"?'),
-        ('server: {', 'server: {§zzz: 1, ',
-         'server.zzz: unknown key; known here: listen, public_url'),
-        ('cluster.issue:', '§cluster.isue:',
-         'alerts.cluster.isue: unknown key; did you mean "cluster.issue"?'),
-        ('name: prod\n    url: https://msr.example.com\n    replicas: [https://msr-1.example.com, https://msr-2.example.com]\n    username: relay\n    password: ${PROD_PASSWORD}', '§name: prod\n    url: https://msr.example.com\n    replicas: [https://msr-1.example.com, https://msr-2.example.com]\n    username: relay\n    verify: true',
-         'clusters[prod].password: is missing; set "password" or "password_file" or RELAY_CLUSTERS__PROD__PASSWORD'),
-        ('name: critical\n    match: {severity: ">= critical"}\n    when: "cluster != \'lab\'"\n    channels: [security, phones]\n', '§name: critical\n    match: {severity: ">= critical"}\n    when: "cluster != \'lab\'"\n',
-         'rules[critical].channels: is missing'),
-        ('{name: security, kind: slack, ', '§{name: security, ',
-         'channels[security].kind: is missing; write one of "slack", "webhook", "email", "apprise"'),
-        ('kind: webhook', 'kind: §webhok',
-         'channels[soc].kind: must be one of "slack", "webhook", "email", "apprise", not "webhok"; did you mean "webhook"?'),
-        ('tls: starttls', 'tls: §startls',
-         'channels[oncall].smtp.tls: must be one of "starttls", "tls", "none", not "startls"; did you mean "starttls"?'),
-        ('port: 587', 'port: §smtp',
-         'channels[oncall].smtp.port: must be a whole number, not "smtp"'),
-        ('{host: smtp.example.com, port: 587,', '{host: smtp.example.com, port: §~,',
-         'channels[oncall].smtp.port: must be a whole number, not empty'),
-        ('page: 1000', 'page: §1001',
-         'clusters[prod].watch.changefeed.page: must be at most 1000'),
-        ('ping: 10s', 'ping: §10',
-         'clusters[prod].watch.ping: must be a duration with its unit, or "off", not 10; write a unit, such as 30s, 5m, 2h or 1d'),
-        ('ping: 10s', 'ping: §10x',
-         'clusters[prod].watch.ping: must be a duration such as 500ms, 30s, 5m, 2h, 1d or 1h30m, or "off", not "10x"'),
-        ('overlap: 5m', 'overlap: §-5m',
-         'clusters[prod].watch.changefeed.overlap: must be a duration such as 500ms, 30s, 5m, 2h, 1d or 1h30m, not "-5m"'),
-        ('start: newest', 'start: §newst',
-         'clusters[prod].watch.changefeed.start: must be "newest" or "beginning", not "newst"; did you mean "newest"?'),
-        ('after: 30s', 'after: §5',
-         'rules[critical].after: must be a duration with its unit, not 5; write a unit, such as 30s, 5m, 2h or 1d'),
-        ('to: [oncall@example.com]', 'to: §oncall@example.com',
-         'channels[oncall].to: must be a list; put it in [ ]'),
-        ('to: [oncall@example.com]', 'to: [a, §5]',
-         'channels[oncall].to[1]: must be text, not 5; put it in quotes'),
-        ('username: relay\n', 'username: §0x1f\n',
-         'clusters[prod].username: must be text, not 31; put it in quotes'),
-        ('username: relay\n', 'username:§\n',
-         'clusters[prod].username: must be text, not empty'),
-        ('password: ${PROD_PASSWORD}', 'password: §12345',
-         'clusters[prod].password: must be text; put it in quotes'),
-        ('password: ${PROD_PASSWORD}', "password: §''",
-         'clusters[prod].password: must not be empty'),
-        ('url: https://msr.example.com', 'url: §msr.example.com',
-         'clusters[prod].url: must be a URL such as https://host.example.com (relative URL without a base)'),
-        ('url: https://msr.example.com', 'url: §ftp://msr.example.com',
-         "clusters[prod].url: must be a URL that begins with 'http' or 'https'"),
-        ('name: prod\n', 'name: §-prod\n',
-         "clusters[-prod].name: '-prod' must not begin with a dash"),
-        ('match: {severity: ">= critical"}', 'match: §all',
-         'rules[critical].match: must be a mapping'),
-        ('    after: 30s', '    stop: §maybe',
-         'rules[critical].stop: must be true or false, not "maybe"'),
-        ('    after: 30s', '    stop: §[yes]',
-         'rules[critical].stop: must be true or false, not a list'),
-        ('secrets: ["${SOC_SECRET}"]', 'limit: §20',
-         'channels[soc].limit: must be a size with its unit, not 20; write a unit, such as 512B, 20kB or 1MiB'),
-        ('    repositories: []', '    repositories: §{a: b}',
-         'clusters[prod].repositories: must be a list; put it in [ ]'),
-        ('    channels: [security, phones]', '    channels: [§[security], phones]',
-         'rules[critical].channels[0]: must be text, not a list'),
+        (
+            "kind: slack, webhook_url:",
+            "kind: slack, §webhok_url:",
+            'channels[security].webhok_url: unknown key; did you mean "webhook_url"?',
+        ),
+        (
+            "    ca_file: /etc",
+            "    §CA-File: /etc",
+            'clusters[prod].CA-File: unknown key; did you mean "ca_file"?',
+        ),
+        ("store:", "§stores:", 'stores: unknown key; did you mean "store"?'),
+        ("{for: 30s,", "{§fro: 30s,", 'alerts.cluster.issue.fro: unknown key; did you mean "for"?'),
+        (
+            "start: newest",
+            "start: {§tim: now}",
+            'clusters[prod].watch.changefeed.start.tim: unknown key; did you mean "time"?',
+        ),
+        (
+            "host: smtp.example.com, port",
+            "§hots: smtp.example.com, port",
+            'channels[oncall].smtp.hots: unknown key; did you mean "host"?',
+        ),
+        ("server: {", "server: {§zzz: 1, ", "server.zzz: unknown key; known here: listen, public_url"),
+        (
+            "cluster.issue:",
+            "§cluster.isue:",
+            'alerts.cluster.isue: unknown key; did you mean "cluster.issue"?',
+        ),
+        (
+            PROD,
+            "§" + PROD.replace("password: ${PROD_PASSWORD}", "verify: true"),
+            "clusters[prod].password: is missing; "
+            'set "password" or "password_file" or RELAY_CLUSTERS__PROD__PASSWORD',
+        ),
+        (
+            CRITICAL,
+            "§" + CRITICAL.replace("    channels: [security, phones]\n", ""),
+            "rules[critical].channels: is missing",
+        ),
+        (
+            "{name: security, kind: slack, ",
+            "§{name: security, ",
+            'channels[security].kind: is missing; write one of "slack", "webhook", "email", "apprise"',
+        ),
+        (
+            "kind: webhook",
+            "kind: §webhok",
+            f'channels[soc].kind: must be one of {KINDS}, not "webhok"; did you mean "webhook"?',
+        ),
+        (
+            "tls: starttls",
+            "tls: §startls",
+            'channels[oncall].smtp.tls: must be one of "starttls", "tls", "none", not "startls"; '
+            'did you mean "starttls"?',
+        ),
+        ("port: 587", "port: §smtp", 'channels[oncall].smtp.port: must be a whole number, not "smtp"'),
+        (
+            "{host: smtp.example.com, port: 587,",
+            "{host: smtp.example.com, port: §~,",
+            "channels[oncall].smtp.port: must be a whole number, not empty",
+        ),
+        ("page: 1000", "page: §1001", "clusters[prod].watch.changefeed.page: must be at most 1000"),
+        (
+            "ping: 10s",
+            "ping: §10",
+            f'clusters[prod].watch.ping: must be a duration with its unit, or "off", not 10; {UNITS}',
+        ),
+        (
+            "ping: 10s",
+            "ping: §10x",
+            f'clusters[prod].watch.ping: {DURATION}, or "off", not "10x"',
+        ),
+        (
+            "overlap: 5m",
+            "overlap: §-5m",
+            f'clusters[prod].watch.changefeed.overlap: {DURATION}, not "-5m"',
+        ),
+        (
+            "start: newest",
+            "start: §newst",
+            'clusters[prod].watch.changefeed.start: must be "newest" or "beginning", not "newst"; '
+            'did you mean "newest"?',
+        ),
+        (
+            "after: 30s",
+            "after: §5",
+            f"rules[critical].after: must be a duration with its unit, not 5; {UNITS}",
+        ),
+        (
+            "to: [oncall@example.com]",
+            "to: §oncall@example.com",
+            "channels[oncall].to: must be a list; put it in [ ]",
+        ),
+        (
+            "to: [oncall@example.com]",
+            "to: [a, §5]",
+            "channels[oncall].to[1]: must be text, not 5; put it in quotes",
+        ),
+        (
+            "username: relay\n",
+            "username: §0x1f\n",
+            "clusters[prod].username: must be text, not 31; put it in quotes",
+        ),
+        ("username: relay\n", "username:§\n", "clusters[prod].username: must be text, not empty"),
+        (
+            "password: ${PROD_PASSWORD}",
+            "password: §12345",
+            "clusters[prod].password: must be text; put it in quotes",
+        ),
+        ("password: ${PROD_PASSWORD}", "password: §''", "clusters[prod].password: must not be empty"),
+        (
+            "url: https://msr.example.com",
+            "url: §msr.example.com",
+            "clusters[prod].url: must be a URL such as https://host.example.com (relative URL without a base"
+            ")",
+        ),
+        (
+            "url: https://msr.example.com",
+            "url: §ftp://msr.example.com",
+            "clusters[prod].url: must be a URL that begins with 'http' or 'https'",
+        ),
+        ("name: prod\n", "name: §-prod\n", "clusters[-prod].name: '-prod' must not begin with a dash"),
+        ('match: {severity: ">= critical"}', "match: §all", "rules[critical].match: must be a mapping"),
+        ("    after: 30s", "    stop: §maybe", 'rules[critical].stop: must be true or false, not "maybe"'),
+        ("    after: 30s", "    stop: §[yes]", "rules[critical].stop: must be true or false, not a list"),
+        (
+            'secrets: ["${SOC_SECRET}"]',
+            "limit: §20",
+            "channels[soc].limit: must be a size with its unit, not 20; "
+            "write a unit, such as 512B, 20kB or 1MiB",
+        ),
+        (
+            "    repositories: []",
+            "    repositories: §{a: b}",
+            "clusters[prod].repositories: must be a list; put it in [ ]",
+        ),
+        (
+            "    channels: [security, phones]",
+            "    channels: [§[security], phones]",
+            "rules[critical].channels[0]: must be text, not a list",
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_problem_is_told_in_plain_words_at_its_place(
     tmp_path: Path, old: str, new: str, line: str
 ) -> None:

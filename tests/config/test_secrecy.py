@@ -38,17 +38,18 @@ def replaced(node: object, at: Loc, value: object) -> object:
 def told(path: Path | None, environ: dict[str, str], dotenv: Path | None = None) -> str:
     """All that the product could say about the outcome of a loading."""
     try:
-        result: object = loaded(path, environ, dotenv)
-    except ConfigError as error:
-        stream = StringIO()
-        logger = logging.Logger("test")
-        logger.addHandler(logging.StreamHandler(stream))
-        logger.error("rejected %s %r", error, error, exc_info=error)
-        shown = "".join(traceback.format_exception(error, chain=True))
-        assert error.__context__ is None
-        return f"{error} {error!r} {error.args} {error.problems!r} {shown} {stream.getvalue()}"
-    assert isinstance(result, Loaded)
-    return f"{result.document!r} {result.warnings!r}"
+        found: Loaded[Settings] | ConfigError = loaded(path, environ, dotenv)
+    except ConfigError as caught:
+        found = caught
+    if isinstance(found, Loaded):
+        return f"{found.document!r} {found.warnings!r}"
+    stream = StringIO()
+    logger = logging.Logger("test")
+    logger.addHandler(logging.StreamHandler(stream))
+    logger.error("rejected %s %r", found, found, exc_info=found)
+    shown = "".join(traceback.format_exception(found, chain=True))
+    assert found.__context__ is None
+    return f"{found} {found!r} {found.args} {found.problems!r} {shown} {stream.getvalue()}"
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -81,9 +82,14 @@ def test_an_environment_variable_anywhere(tmp_path: Path, at: Loc, in_dotenv: bo
 
 
 SECRET_PLACES: list[Loc] = [
-    ("clusters", 0, "password"), ("channels", 0, "webhook_url"), ("channels", 1, "secrets"), ("channels", 1, "secrets", 0),
-    ("channels", 2, "smtp", "password"), ("channels", 3, "urls"), ("channels", 3, "urls", 0),
-]  # fmt: skip
+    ("clusters", 0, "password"),
+    ("channels", 0, "webhook_url"),
+    ("channels", 1, "secrets"),
+    ("channels", 1, "secrets", 0),
+    ("channels", 2, "smtp", "password"),
+    ("channels", 3, "urls"),
+    ("channels", 3, "urls", 0),
+]
 
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -27,9 +27,16 @@ def refusal(path: Path, **environ: str) -> str:
 
 @pytest.mark.parametrize(
     ("raw", "secret"),
-    [(b"s3cret", "s3cret"), (b"s3cret\n", "s3cret"), (b"s3cret\r\n", "s3cret"), (b"a\n\n", "a\n"), (b" a ", " a "),
-     ("ü".encode(), "ü"), (b"${PROD_PASSWORD}", "${PROD_PASSWORD}")],
-)  # fmt: skip
+    [
+        (b"s3cret", "s3cret"),
+        (b"s3cret\n", "s3cret"),
+        (b"s3cret\r\n", "s3cret"),
+        (b"a\n\n", "a\n"),
+        (b" a ", " a "),
+        ("ü".encode(), "ü"),
+        (b"${PROD_PASSWORD}", "${PROD_PASSWORD}"),
+    ],
+)
 def test_one_newline_is_stripped_and_nothing_else(tmp_path: Path, raw: bytes, secret: str) -> None:
     (tmp_path / "prod").write_bytes(raw)
     result = loaded(with_file(tmp_path, "password_file: prod"))
