@@ -1,0 +1,17 @@
+"""Makes messages of events: sandboxed templates, the webhook's payload, `when:` expressions."""
+
+from relay.render.errors import ExpressionError, TemplateError
+from relay.render.expression import expression
+from relay.render.plain import plain_text
+from relay.render.renderer import Renderer
+from relay.render.telling import Telling, payload
+
+__all__ = [
+    "ExpressionError",
+    "Renderer",
+    "Telling",
+    "TemplateError",
+    "expression",
+    "payload",
+    "plain_text",
+]

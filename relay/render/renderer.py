@@ -1,0 +1,185 @@
+"""Finds, compiles and renders templates."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, tzinfo
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from jinja2 import FileSystemLoader, Template
+
+import relay
+from relay.model.clock import Clock
+from relay.render.clean import bounded, clean, one_line, tame
+from relay.render.environment import Environment, Place, near, speaking_of
+from relay.render.errors import TemplateError
+from relay.render.telling import Telling, links, payload
+from relay.render.trial import tellings
+from relay.render.trouble import trouble
+
+_SUFFIX: Final = ".j2"
+_DEFAULT: Final = "default"
+_LINES: Final = re.compile(r"[ \t]+$|\n{3,}|\A\n+", re.MULTILINE)
+
+
+@lru_cache(maxsize=1)
+def shipped() -> Path:
+    """Where the product's own templates lie: in the installed package, or in the checkout."""
+    package = Path(relay.__file__).parent
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
+
+
+class Renderer:
+    """Renders messages. `directories` are searched before the shipped templates, in their order.
+
+    Templates are read and compiled once: a changed file needs a new Renderer. Names of folders are the kinds
+    of channels; a file is called `NAME.PART.j2`, where NAME is an event type, `group`, `default`, or what a
+    rule's `template` says.
+    """
+
+    def __init__(
+        self,
+        directories: Sequence[Path],
+        *,
+        clock: Clock,
+        timezone: tzinfo = UTC,
+        public_url: str | None = None,
+    ) -> None:
+        self.directories = (*directories, shipped())
+        self.public_url = public_url
+        self._clock = clock
+        self._loader = FileSystemLoader(self.directories)
+        self._environments = {place: Environment(place, self._loader, clock, timezone) for place in Place}
+        self._relay = {"version": relay.__version__, "public_url": public_url}
+        self._found: dict[tuple[str, str, str, str | None], Template] = {}
+
+    def render(
+        self, kind: str, parts: Sequence[str], telling: Telling, template: str | None = None
+    ) -> dict[str, str]:
+        """The parts of one message for a kind of channel. Raises TemplateError.
+
+        `template` is a rule's own; a part that it does not have comes from the event type's or the default.
+        """
+        context = self._context(telling)
+        rendered = {}
+        for part in parts:
+            found = self._find(kind, part, telling.type, template)
+            try:
+                text = found.render(context)
+            except Exception as error:
+                raise trouble(error, str(found.name), self.directories) from None
+            rendered[part] = _finish(text, Place.of(kind, part))
+        return rendered
+
+    def check(self) -> list[TemplateError]:
+        """What is wrong with any template: each is rendered with every sample that it may get."""
+        problems: dict[str, TemplateError] = {}
+        for kind in self.kinds():
+            for name, part in self.files(kind):
+                for problem in self._try(kind, name, part):
+                    problems.setdefault(str(problem), problem)
+        return list(problems.values())
+
+    def _try(self, kind: str, name: str, part: str) -> Iterator[TemplateError]:
+        for telling in tellings(name):
+            own = None if name in (_DEFAULT, telling.type) else name
+            try:
+                text = self.render(kind, [part], telling, own)[part]
+                if part.endswith("json"):
+                    json.loads(text)
+            except TemplateError as error:
+                yield error
+            except ValueError as error:
+                message = f"makes no valid JSON of a sample of {telling.type}: {error}"
+                yield TemplateError(f"{kind}/{name}.{part}{_SUFFIX}", None, message)
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """The names under which the kind has templates: `default`, event types, users' own."""
+        return tuple(sorted({name for name, _ in self.files(kind)}))
+
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of channels that have templates."""
+        folders = (path for directory in self.directories for path in _folders(directory))
+        return tuple(sorted({path.name for path in folders if self.parts(path.name)}))
+
+    def parts(self, kind: str) -> tuple[str, ...]:
+        """The parts that the kind's default template has."""
+        start = f"{kind}/{_DEFAULT}."
+        files = (file for file in self._files(kind) if file.startswith(start))
+        return tuple(sorted(filter(None, (file[len(start) : -len(_SUFFIX)] for file in files))))
+
+    def files(self, kind: str) -> tuple[tuple[str, str], ...]:
+        """Name and part of each of the kind's templates; other files in its folder are their helpers."""
+        found = []
+        for file in self._files(kind):
+            base = file[len(kind) + 1 : -len(_SUFFIX)]
+            fitting = [part for part in self.parts(kind) if base.endswith(f".{part}")]
+            if fitting:
+                part = max(fitting, key=len)
+                found.append((base[: -len(part) - 1], part))
+        return tuple(found)
+
+    def _files(self, kind: str) -> list[str]:
+        folders = [directory / kind for directory in self.directories]
+        return sorted({f"{kind}/{file.name}" for folder in folders for file in folder.glob(f"*{_SUFFIX}")})
+
+    def _find(self, kind: str, part: str, type_name: str, own: str | None) -> Template:
+        key = (kind, part, type_name, own)
+        found = self._found.get(key)
+        if found is None:
+            if own is not None and not any(own in self.names(each) for each in self.kinds()):
+                raise TemplateError(f"{kind}/{own}.{part}{_SUFFIX}", None, self._unknown(kind, own))
+            names = [name for name in (own, type_name, _DEFAULT) if name is not None]
+            found = self._found[key] = self._select(kind, part, names)
+        return found
+
+    def _select(self, kind: str, part: str, names: Sequence[str]) -> Template:
+        environment = self._environments[Place.of(kind, part)]
+        files = [f"{kind}/{name}.{part}{_SUFFIX}" for name in names]
+        try:
+            return environment.select_template(files)
+        except jinja2.TemplatesNotFound:
+            raise TemplateError(files[-1], None, "there is no such template") from None
+        except Exception as error:
+            raise trouble(error, files[0], self.directories) from None
+
+    def _unknown(self, kind: str, own: str) -> str:
+        return f"there is no template {own!r} for any kind of channel" + near(own, self.names(kind))
+
+    def _context(self, telling: Telling) -> dict[str, Any]:
+        event = telling.event
+        events = tuple(tame(each) for each in telling.events)
+        return {
+            **speaking_of(events[telling.events.index(event)]),
+            "events": events,
+            "count": len(events),
+            "grouped": telling.grouped,
+            "missed": telling.missed,
+            "severity": telling.severity,
+            "rule": bounded(telling.rule),
+            "channel": bounded(telling.channel),
+            "delivery": telling.delivery,
+            "replay_of": telling.replay_of,
+            "links": links(event, self.public_url),
+            "payload": payload(telling, self.public_url),
+            "relay": self._relay,
+            "now": self._clock.now(),
+        }
+
+
+def _folders(directory: Path) -> list[Path]:
+    return [path for path in directory.iterdir() if path.is_dir()] if directory.is_dir() else []
+
+
+def _finish(text: str, place: Place) -> str:
+    if place is Place.LINE:
+        return one_line(text)
+    if place is Place.TEXT:
+        return _LINES.sub(lambda found: "\n\n" if found[0].startswith("\n\n\n") else "", clean(text)).strip(
+            "\n"
+        )
+    return clean(text).strip() if place is Place.HTML else text.strip()
