@@ -117,8 +117,32 @@ def _members(value: Any) -> list[str]:
     return [name for name in dir(value) if not name.startswith("_")]
 
 
+class Later:
+    """A value of the context that is made when a template first asks for it."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._made: Any = missing
+
+    def __call__(self) -> Any:
+        """The value, made at the first call."""
+        if self._made is missing:
+            self._made = self._make()
+        return self._made
+
+
+class _Context(Context):
+    def resolve_or_missing(self, key: str) -> Any:
+        found = super().resolve_or_missing(key)
+        return found() if isinstance(found, Later) else found
+
+
 class Environment(ImmutableSandboxedEnvironment):
     """A place's environment. `finalize` escapes whatever an expression puts out, unless it is Markup."""
+
+    context_class = _Context
 
     def __init__(self, place: Place, loader: BaseLoader, clock: Clock, zone: tzinfo) -> None:
         super().__init__(

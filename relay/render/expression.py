@@ -46,7 +46,6 @@ METHODS: Final = (
 
 LONGEST: Final = 2000
 """The most characters of an expression."""
-_ALLOWED: Final = "'startswith', 'endswith', 'lower', 'get' and the like"
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -64,6 +63,13 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         if operator == "**" or not (isinstance(left, int | float) and isinstance(right, int | float)):
             raise SecurityError(f"{operator} is not for expressions like this")
         return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Call what may be called; say what that is for everything else."""
+        if not self.is_safe_callable(obj):
+            name = getattr(obj, "__name__", str(obj))
+            raise SecurityError(f"{name!r} cannot be called here; what can: {', '.join(METHODS)}")
+        return obj(*args, **kwargs)
 
     def is_safe_callable(self, obj: Any) -> bool:
         """Methods of texts and mappings, of those that are listed."""
@@ -100,6 +106,7 @@ def _compile(source: str) -> TemplateExpression:
         tree = nodes.Template([nodes.Output([parser.parse_expression()])], lineno=1)
         if not parser.stream.eos:
             raise TemplateSyntaxError("this is more than one expression", 1)
+        tree.set_environment(_SANDBOX)
         compiled = _SANDBOX.compile_expression(source, undefined_to_none=False)
     except TemplateSyntaxError as error:
         column = None if parser is None else _column(source, parser)

@@ -151,8 +151,10 @@ def listed(values: Sequence[Any], most: int = 10) -> str:
     return shown if len(values) <= most else f"{shown} and {len(values) - most} more"
 
 
-def as_json(value: Any, *, escape: Callable[[str], str] = str, indent: int | None = None) -> str:
-    """The value as JSON in ASCII. Times become RFC 3339; each text goes through `escape`."""
+def as_json(value: Any, *, escape: Callable[[str], str] | None = None, indent: int | None = None) -> str:
+    """The value as JSON in ASCII. Times become RFC 3339; each text goes through `escape` if there is one."""
+    if escape is None:
+        return json.dumps(value, default=lambda each: _jsonable(each, str), indent=indent)
     return json.dumps(_jsonable(value, escape), indent=indent)
 
 

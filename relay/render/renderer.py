@@ -14,7 +14,7 @@ from jinja2 import FileSystemLoader, Template
 import relay
 from relay.model.clock import Clock
 from relay.render.clean import bounded, clean, one_line, tame
-from relay.render.environment import Environment, Place, near, speaking_of
+from relay.render.environment import Environment, Later, Place, near, speaking_of
 from relay.render.errors import TemplateError
 from relay.render.telling import Telling, links, payload
 from relay.render.trial import tellings
@@ -152,11 +152,12 @@ class Renderer:
 
     def _context(self, telling: Telling) -> dict[str, Any]:
         event = telling.event
-        events = tuple(tame(each) for each in telling.events)
+        events = Later(lambda: tuple(tame(each) for each in telling.events))
         return {
-            **speaking_of(events[telling.events.index(event)]),
+            **speaking_of(event),
+            "event": Later(lambda: events()[telling.events.index(event)]),
             "events": events,
-            "count": len(events),
+            "count": len(telling.events),
             "grouped": telling.grouped,
             "missed": telling.missed,
             "severity": telling.severity,
@@ -165,9 +166,9 @@ class Renderer:
             "delivery": telling.delivery,
             "replay_of": telling.replay_of,
             "links": links(event, self.public_url),
-            "payload": payload(telling, self.public_url),
+            "payload": Later(lambda: payload(telling, self.public_url)),
             "relay": self._relay,
-            "now": self._clock.now(),
+            "now": Later(self._clock.now),
         }
 
 
