@@ -65,11 +65,11 @@ class Http:
 
         Through a proxy the guard sees addresses only, for names are resolved by the proxy.
         """
-        target, where = _target(url), origin(url)
+        target = _target(url)
         started = self._clock.monotonic()
         try:
             context = self._contexts.of(route)
-            proxy = _proxy(route, target, where)
+            proxy = _proxy(route, target)
             async with (
                 asyncio.timeout(timeout),
                 self._session(route, pool).request(
@@ -84,12 +84,12 @@ class Http:
             ):
                 content, cut = await _read(response, max_bytes)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = explain(error, where, timeout)
+            failure = explain(error, origin(url), timeout)
         else:
             answer = Answer(
                 response.status, response.headers, content, cut, self._clock.monotonic() - started
             )
-            return _whole(answer, where, max_bytes) if whole else answer
+            return _whole(answer, url, max_bytes) if whole else answer
         # Raised out here so that the cause, whose text holds the whole URL, is not its context.
         raise failure
 
@@ -142,15 +142,15 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> tuple[bytes
     return bytes(content), False
 
 
-def _whole(answer: Answer, where: str, max_bytes: int) -> Answer:
+def _whole(answer: Answer, url: str, max_bytes: int) -> Answer:
     if answer.cut:
         text = f"the answer is longer than {max_bytes} bytes: check that this is the right server"
-        raise HttpError(Reason.TOO_LARGE, f"{where}: {text}")
+        raise HttpError(Reason.TOO_LARGE, f"{origin(url)}: {text}")
     if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
         text = (
             "the answer is compressed although that was not asked for: turn that off in the server or proxy"
         )
-        raise HttpError(Reason.INVALID, f"{where}: {text}")
+        raise HttpError(Reason.INVALID, f"{origin(url)}: {text}")
     return answer
 
 
@@ -167,11 +167,11 @@ def _target(url: str) -> URL:
     return target
 
 
-def _proxy(route: Route, target: URL, where: str) -> URL | None:
+def _proxy(route: Route, target: URL) -> URL | None:
     if route.proxy is None:
         return None
     if not route.allow_private and _is_private_literal(target.host or ""):
-        raise HttpError(Reason.BLOCKED, f"{where}: {blocked_text()}")
+        raise HttpError(Reason.BLOCKED, f"{origin(str(target))}: {blocked_text()}")
     try:
         proxy = URL(route.proxy.get_secret_value())
         usable = proxy.scheme in {"http", "https"} and bool(proxy.host)

@@ -6,7 +6,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.msr import Category, Gun, NginxStatus, Record, Unreadable, parse, split
@@ -284,6 +284,7 @@ class TestClusterStatus:
         else:
             assert {field.name for field in fields(status)} >= {"issues", "quirks"}
 
+    @settings(max_examples=30)
     @given(
         st.dictionaries(
             st.sampled_from(
