@@ -9,6 +9,9 @@ from relay.model.errors import StoreError
 HEAD = "0001"
 """The newest revision in ``migrations/versions``; a test keeps it true."""
 
+_UPGRADE_LOCK = 0x6D73725F75706772
+"""The bytes of ``msr_upgr``."""
+
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -21,12 +24,12 @@ def revision(engine: Engine) -> str | None:
     return None if found is None else str(found)
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the tables up to this release; do nothing if they are.
+def upgrade(reading: Engine, writing: Engine) -> None:
+    """Bring the tables up to this release; do nothing, not even take the write lock, if they are.
 
     Raises StoreError for a store that a newer release has written.
     """
-    present = revision(engine)
+    present = revision(reading)
     if present == HEAD:
         return
     # Imported only when there is something to do: it takes a fifth of a second.
@@ -44,6 +47,9 @@ def upgrade(engine: Engine) -> None:
             raise StoreError(
                 f"store: revision {present} is of a newer msr-relay; use that release, or a new store"
             ) from None
-    with engine.begin() as connection:
+    with writing.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            # Two processes may begin at the same time; the second one then finds nothing left to do.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -3,17 +3,22 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, and_, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, literal_column, select
 
 from relay.model.alert import Alert, AlertState
 from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState
 from relay.model.event import Event
+from relay.model.text import storable
 from relay.store import rows
 from relay.store.schema import alerts, attempts, channels, cursors, deliveries, events, journal
 
+T = TypeVar("T")
+
 _MANY = 500
+"""Values in one IN list: databases have a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +93,9 @@ def due(
 
     Of each thread only the earliest pending one: nothing overtakes within a thread.
     """
-    query = (
-        _pending(channel)
-        .where(deliveries.c.due_at <= now)
-        .order_by(deliveries.c.due_at, deliveries.c.seq)
-        .limit(limit + len(taken))
-    )
-    found = [rows.read_delivery(row) for row in connection.execute(query).mappings()]
-    free = [delivery for delivery in found if delivery.seq not in taken][:limit]
+    ready = _first_pending(channel).where(deliveries.c.due_at <= now).limit(limit + len(taken))
+    found = (row.seq for row in connection.execute(ready))
+    free = _read_deliveries(connection, list(islice((seq for seq in found if seq not in taken), limit)))
     told = read_events(connection, {id for delivery in free for id in delivery.events})
     earlier = _earlier(connection, channel, {each.thread for each in free if each.thread not in each.events})
     return [
@@ -111,25 +111,40 @@ def due(
 
 def next_due(connection: Connection, channel: str, taken: Collection[int]) -> datetime | None:
     """Return when the next delivery that is not taken is due, None if there is none."""
-    query = (
-        _pending(channel).order_by(deliveries.c.due_at, deliveries.c.seq).limit(1 + len(taken))
-    ).with_only_columns(deliveries.c.seq, deliveries.c.due_at)
-    return next((due_at for seq, due_at in connection.execute(query) if seq not in taken), None)
+    found = connection.execute(_first_pending(channel).limit(1 + len(taken)))
+    return next((row.due_at for row in found if row.seq not in taken), None)
 
 
-def _pending(channel: str) -> Select[Any]:
+# Literals: a planner that sees a parameter cannot know that a partial index will do.
+_PENDING: ColumnElement[str] = literal_column(f"'{DeliveryState.PENDING}'")
+_SENT: list[ColumnElement[str]] = [
+    literal_column(f"'{state}'") for state in (DeliveryState.DELIVERED, DeliveryState.PARTIAL)
+]
+
+
+def _first_pending(channel: str) -> Select[tuple[int, datetime]]:
+    """Select (seq, due_at) of the first pending delivery of each thread, in order."""
     earlier = deliveries.alias("earlier")
     overtakes = exists().where(
-        and_(
-            earlier.c.channel == deliveries.c.channel,
-            earlier.c.thread == deliveries.c.thread,
-            earlier.c.seq < deliveries.c.seq,
-            earlier.c.state == DeliveryState.PENDING,
-        )
+        earlier.c.channel == deliveries.c.channel,
+        earlier.c.thread == deliveries.c.thread,
+        earlier.c.seq < deliveries.c.seq,
+        earlier.c.state == _PENDING,
     )
-    return select(deliveries).where(
-        deliveries.c.channel == channel, deliveries.c.state == DeliveryState.PENDING, ~overtakes
+    return (
+        select(deliveries.c.seq, deliveries.c.due_at)
+        .where(deliveries.c.channel == channel, deliveries.c.state == _PENDING, ~overtakes)
+        .order_by(deliveries.c.due_at, deliveries.c.seq)
     )
+
+
+def _read_deliveries(connection: Connection, seqs: list[int]) -> list[Delivery]:
+    """Return the deliveries in the order of the given numbers."""
+    found: dict[int, Delivery] = {}
+    for part in _parts(seqs):
+        for row in connection.execute(select(deliveries).where(deliveries.c.seq.in_(part))).mappings():
+            found[row["seq"]] = rows.read_delivery(row)
+    return [found[seq] for seq in seqs if seq in found]
 
 
 _Sent = list[tuple[int, dict[str, Any] | None]]
@@ -140,22 +155,20 @@ def _earlier(connection: Connection, channel: str, threads: Collection[str]) -> 
     found: dict[str, _Sent] = {}
     for part in _parts(threads):
         query = (
-            select(deliveries)
+            select(deliveries.c.thread, deliveries.c.seq, deliveries.c.receipt)
             .where(
                 deliveries.c.channel == channel,
                 deliveries.c.thread.in_(part),
-                deliveries.c.state.in_([DeliveryState.DELIVERED, DeliveryState.PARTIAL]),
+                deliveries.c.state.in_(_SENT),
             )
-            .order_by(deliveries.c.seq)
+            .order_by(deliveries.c.thread, deliveries.c.seq)
         )
-        for row in connection.execute(query).mappings():
-            delivery = rows.read_delivery(row)
-            receipt = None if delivery.receipt is None else dict(delivery.receipt)
-            found.setdefault(delivery.thread, []).append((delivery.seq, receipt))
+        for thread, seq, receipt in connection.execute(query):
+            found.setdefault(thread, []).append((seq, rows.load(receipt)))
     return found
 
 
-def _receipt(sent: Iterable[tuple[int, dict[str, Any] | None]], before: int) -> dict[str, Any] | None:
+def _receipt(sent: _Sent | tuple[()], before: int) -> dict[str, Any] | None:
     return next((receipt for seq, receipt in sent if seq < before and receipt is not None), None)
 
 
@@ -164,14 +177,12 @@ def count_deliveries(connection: Connection, channel: str | None = None) -> dict
     query = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
     if channel is not None:
         query = query.where(deliveries.c.channel == channel)
-    return dict(connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def count_waiting(connection: Connection, channel: str) -> int:
     """Return how many deliveries of a channel are pending."""
-    query = select(func.count()).where(
-        deliveries.c.channel == channel, deliveries.c.state == DeliveryState.PENDING
-    )
+    query = select(func.count()).where(deliveries.c.channel == channel, deliveries.c.state == _PENDING)
     return connection.execute(query).scalar_one()
 
 
@@ -224,8 +235,19 @@ def list_deliveries(connection: Connection, wanted: Filter) -> list[Delivery]:
 
 def find_deliveries(connection: Connection, prefix: str) -> list[Delivery]:
     """Return the deliveries whose id begins so: at most three, enough to tell that it is ambiguous."""
-    query = select(deliveries).where(deliveries.c.id.startswith(prefix, autoescape=True)).limit(3)
+    # Not LIKE: SQLite's does not tell capitals from small letters.
+    beginning = func.substr(deliveries.c.id, 1, len(prefix))
+    query = select(deliveries).where(beginning == storable(prefix)).order_by(deliveries.c.seq).limit(3)
     return [rows.read_delivery(row) for row in connection.execute(query).mappings()]
+
+
+def replayed(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Return those of the delivery ids that have been replayed."""
+    found: set[str] = set()
+    for part in _parts(ids):
+        query = select(deliveries.c.replay_of).where(deliveries.c.replay_of.in_(part))
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def list_attempts(connection: Connection, delivery: str) -> list[Attempt]:
@@ -240,7 +262,7 @@ def list_deeds(connection: Connection, limit: int) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _parts(ids: Collection[str]) -> Iterable[list[str]]:
+def _parts(ids: Collection[T]) -> Iterable[list[T]]:
     everything = list(ids)
     for start in range(0, len(everything), _MANY):
         yield everything[start : start + _MANY]

@@ -1,10 +1,11 @@
 """Between rows and the model's types."""
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 from sqlalchemy import RowMapping
 
 from relay.model.alert import Alert
@@ -18,6 +19,9 @@ from relay.model.delivery import (
     TargetOutcome,
 )
 from relay.model.event import Event
+from relay.model.text import storable_tree
+
+T = TypeVar("T")
 
 
 def event_row(event: Event, *, routed: bool) -> dict[str, Any]:
@@ -32,7 +36,7 @@ def event_row(event: Event, *, routed: bool) -> dict[str, Any]:
         "alert": event.alert,
         "seen_at": event.seen_at,
         "routed": routed,
-        "body": event.to_json(),
+        "body": _body(_EVENT, event),
     }
 
 
@@ -47,7 +51,7 @@ def alert_row(alert: Alert) -> dict[str, Any]:
         "severity": alert.severity,
         "starts_at": alert.starts_at,
         "ends_at": alert.ends_at,
-        "body": alert.to_json(),
+        "body": _body(_ALERT, alert),
     }
 
 
@@ -65,9 +69,9 @@ def delivery_row(delivery: Delivery) -> dict[str, Any]:
         "due_at": delivery.due_at,
         "finished_at": None if delivery.state is DeliveryState.PENDING else delivery.created_at,
         "attempts": delivery.attempts,
-        "settled": json.dumps(delivery.settled),
-        "delivered_to": json.dumps(delivery.delivered_to),
-        "receipt": _dump(delivery.receipt),
+        "settled": _dump(delivery.settled),
+        "delivered_to": _dump(delivery.delivered_to),
+        "receipt": _dump(None if delivery.receipt is None else dict(delivery.receipt)),
         "replay_of": delivery.replay_of,
         "last_error": delivery.last_error,
     }
@@ -81,9 +85,9 @@ def settled_row(delivery: Delivery, finished_at: datetime | None) -> dict[str, A
         "due_at": delivery.due_at,
         "finished_at": finished_at,
         "attempts": delivery.attempts,
-        "settled": json.dumps(delivery.settled),
-        "delivered_to": json.dumps(delivery.delivered_to),
-        "receipt": _dump(delivery.receipt),
+        "settled": _dump(delivery.settled),
+        "delivered_to": _dump(delivery.delivered_to),
+        "receipt": _dump(None if delivery.receipt is None else dict(delivery.receipt)),
         "last_error": delivery.last_error,
     }
 
@@ -103,7 +107,7 @@ def read_delivery(row: RowMapping) -> Delivery:
         attempts=row["attempts"],
         settled=tuple(json.loads(row["settled"])),
         delivered_to=tuple(json.loads(row["delivered_to"])),
-        receipt=None if row["receipt"] is None else json.loads(row["receipt"]),
+        receipt=load(row["receipt"]),
         replay_of=row["replay_of"],
         last_error=row["last_error"],
         seq=row["seq"],
@@ -121,7 +125,7 @@ def attempt_row(attempt: Attempt) -> dict[str, Any]:
         "status": attempt.status,
         "error": attempt.error,
         "answer": attempt.answer,
-        "targets": json.dumps([[t.target, t.outcome, t.status, t.error] for t in attempt.targets]),
+        "targets": _dump([[t.target, t.outcome, t.status, t.error] for t in attempt.targets]),
         "body": attempt.body,
         "plain": attempt.plain,
     }
@@ -156,5 +160,30 @@ def read_health(row: RowMapping) -> ChannelHealth:
     return ChannelHealth(**{**row, "state": ChannelState(row["state"])})
 
 
-def _dump(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else json.dumps(dict(value))
+def contents_rows(delivery: Delivery) -> list[dict[str, Any]]:
+    """Return which events a delivery tells, as rows."""
+    return [{"event": event, "delivery": delivery.id} for event in delivery.events]
+
+
+def load(text: str | None) -> Any:
+    """Return what ``_dump`` wrote."""
+    return None if text is None else json.loads(text)
+
+
+def _dump(value: Any) -> str | None:
+    # As ASCII: what is not storable would hide behind an escape, and come out again.
+    return None if value is None else json.dumps(storable_tree(value))
+
+
+_EVENT, _ALERT = TypeAdapter(Event), TypeAdapter(Alert)
+
+
+def _body(adapter: TypeAdapter[T], thing: T) -> str:
+    """Return a thing as JSON. Nearly all text is storable, so only what proves not to be is gone through."""
+    try:
+        body = adapter.dump_json(thing).decode()
+    except PydanticSerializationError:
+        body = None
+    if body is None or "\\u0000" in body:
+        return json.dumps(storable_tree(adapter.dump_python(thing, mode="json")), ensure_ascii=False)
+    return body

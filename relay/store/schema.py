@@ -5,6 +5,7 @@ are only ever read whole are JSON texts in ``body``.
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -20,6 +21,8 @@ from sqlalchemy import (
     TypeDecorator,
     text,
 )
+
+from relay.model.text import storable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -40,50 +43,61 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + value * _MICROSECOND
 
 
+class Words(TypeDecorator[str]):
+    """Text that every database takes: what none does becomes U+FFFD (see relay.model.text.storable)."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        """Make a text storable."""
+        return None if value is None else storable(value)
+
+
 _Serial = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData()
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """Make an index partial. A query uses it only if it says the same with literals, not parameters."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
 
 events = Table(
     "events",
     metadata,
     Column("seq", _Serial, primary_key=True, autoincrement=True),
-    Column("id", Text, nullable=False, unique=True),
-    Column("type", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("cluster", Text),
-    Column("severity", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("alert", Text),
+    Column("id", Words, nullable=False, unique=True),
+    Column("type", Words, nullable=False),
+    Column("status", Words, nullable=False),
+    Column("cluster", Words),
+    Column("severity", Words, nullable=False),
+    Column("subject", Words, nullable=False),
+    Column("alert", Words),
     Column("seen_at", Instant, nullable=False),
     Column("routed", Boolean, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", Words, nullable=False),
     Index("events_type", "type", "seq"),
     Index("events_cluster", "cluster", "seq"),
     Index("events_seen", "seen_at"),
-    Index("events_unrouted", "seq", sqlite_where=text("NOT routed"), postgresql_where=text("NOT routed")),
+    Index("events_unrouted", "seq", **_where("NOT routed")),
     sqlite_autoincrement=True,
 )
 
 alerts = Table(
     "alerts",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("fingerprint", Text, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("cluster", Text),
-    Column("state", Text, nullable=False),
-    Column("severity", Text, nullable=False),
+    Column("id", Words, primary_key=True),
+    Column("fingerprint", Words, nullable=False),
+    Column("type", Words, nullable=False),
+    Column("cluster", Words),
+    Column("state", Words, nullable=False),
+    Column("severity", Words, nullable=False),
     Column("starts_at", Instant, nullable=False),
     Column("ends_at", Instant),
-    Column("body", Text, nullable=False),
-    Index(
-        "alerts_open",
-        "fingerprint",
-        unique=True,
-        sqlite_where=text("state <> 'resolved'"),
-        postgresql_where=text("state <> 'resolved'"),
-    ),
+    Column("body", Words, nullable=False),
+    Index("alerts_open", "fingerprint", unique=True, **_where("state <> 'resolved'")),
     Index("alerts_starts", "starts_at"),
     Index("alerts_ends", "ends_at"),
 )
@@ -91,76 +105,74 @@ alerts = Table(
 cursors = Table(
     "cursors",
     metadata,
-    Column("scope", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("scope", Words, primary_key=True),
+    Column("value", Words, nullable=False),
 )
 
 deliveries = Table(
     "deliveries",
     metadata,
     Column("seq", _Serial, primary_key=True, autoincrement=True),
-    Column("id", Text, nullable=False, unique=True),
-    Column("channel", Text, nullable=False),
-    Column("rule", Text, nullable=False),
-    Column("thread", Text, nullable=False),
-    Column("events", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("template", Text),
+    Column("id", Words, nullable=False, unique=True),
+    Column("channel", Words, nullable=False),
+    Column("rule", Words, nullable=False),
+    Column("thread", Words, nullable=False),
+    Column("events", Words, nullable=False),
+    Column("state", Words, nullable=False),
+    Column("template", Words),
     Column("created_at", Instant, nullable=False),
     Column("due_at", Instant, nullable=False),
     Column("finished_at", Instant),
     Column("attempts", Integer, nullable=False),
-    Column("settled", Text, nullable=False),
-    Column("delivered_to", Text, nullable=False),
-    Column("receipt", Text),
-    Column("replay_of", Text),
-    Column("last_error", Text),
-    Index(
-        "deliveries_due",
-        "channel",
-        "due_at",
-        "seq",
-        sqlite_where=text("state = 'pending'"),
-        postgresql_where=text("state = 'pending'"),
-    ),
-    Index("deliveries_thread", "channel", "thread", "seq"),
+    Column("settled", Words, nullable=False),
+    Column("delivered_to", Words, nullable=False),
+    Column("receipt", Words),
+    Column("replay_of", Words),
+    Column("last_error", Words),
+    Index("deliveries_due", "channel", "due_at", "seq", **_where("state = 'pending'")),
+    Index("deliveries_queue", "channel", "thread", "seq", **_where("state = 'pending'")),
+    Index("deliveries_sent", "channel", "thread", "seq", **_where("state IN ('delivered', 'partial')")),
+    Index("deliveries_channel", "channel", "state", "seq"),
     Index("deliveries_state", "state", "seq"),
-    Index("deliveries_created", "created_at"),
-    Index(
-        "deliveries_finished",
-        "finished_at",
-        sqlite_where=text("finished_at IS NOT NULL"),
-        postgresql_where=text("finished_at IS NOT NULL"),
-    ),
+    Index("deliveries_finished", "finished_at", **_where("finished_at IS NOT NULL")),
     sqlite_autoincrement=True,
 )
+
+contents = Table(
+    "contents",
+    metadata,
+    Column("event", Words, primary_key=True),
+    Column("delivery", Words, primary_key=True),
+    Index("contents_delivery", "delivery"),
+)
+"""Which events a delivery tells: the other way round, so that pruning knows which are needed."""
 
 attempts = Table(
     "attempts",
     metadata,
-    Column("delivery", Text, primary_key=True),
+    Column("delivery", Words, primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("at", Instant, nullable=False),
     Column("seconds", Float, nullable=False),
-    Column("outcome", Text, nullable=False),
+    Column("outcome", Words, nullable=False),
     Column("status", Integer),
-    Column("error", Text),
-    Column("answer", Text, nullable=False),
-    Column("targets", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("error", Words),
+    Column("answer", Words, nullable=False),
+    Column("targets", Words, nullable=False),
+    Column("body", Words, nullable=False),
     Column("plain", Boolean, nullable=False),
 )
 
 channels = Table(
     "channels",
     metadata,
-    Column("channel", Text, primary_key=True),
-    Column("state", Text, nullable=False),
+    Column("channel", Words, primary_key=True),
+    Column("state", Words, nullable=False),
     Column("since", Instant),
     Column("failures", Integer, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Words, nullable=False),
     Column("probe_at", Instant),
-    Column("by", Text),
+    Column("by", Words),
 )
 
 journal = Table(
@@ -168,9 +180,9 @@ journal = Table(
     metadata,
     Column("seq", _Serial, primary_key=True, autoincrement=True),
     Column("at", Instant, nullable=False),
-    Column("who", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("note", Text, nullable=False),
+    Column("who", Words, nullable=False),
+    Column("action", Words, nullable=False),
+    Column("subject", Words, nullable=False),
+    Column("note", Words, nullable=False),
     sqlite_autoincrement=True,
 )

@@ -1,6 +1,7 @@
 """The store: every question and every write of the product is a method here."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -10,11 +11,12 @@ from sqlalchemy import Connection
 
 from relay.model.alert import Alert
 from relay.model.delivery import Attempt, ChannelHealth, Delivery
+from relay.model.errors import StoreError
 from relay.model.event import Event
 from relay.model.plan import Plan
 from relay.model.steps import Reach, Step, pass_by
 from relay.store import reads, writes
-from relay.store.database import Lock, connect, lock, parse_url, plain_errors
+from relay.store.database import FileLock, connect, create_file, file_of, parse_url, plain_errors
 from relay.store.migrate import upgrade
 from relay.store.reads import Claim, Filter
 from relay.store.writer import Handler, Writer
@@ -29,38 +31,43 @@ class Store:
     Reads run on one thread, writes on another; a write has returned only when it is durable.
     """
 
-    def __init__(self, url: str, *, reach: Reach = pass_by) -> None:
-        """Open a store and bring its tables up to this release; blocks. Raises StoreError."""
+    def __init__(self, url: str, *, reach: Reach = pass_by, alone: bool = False) -> None:
+        """Open a store and bring its tables up to this release; blocks. Raises StoreError.
+
+        ``alone``: see ``for_running``.
+        """
+        self._reach = reach
         self._url = parse_url(url)
-        self._writing = connect(self._url, writing=True)
-        self._reading = connect(self._url, writing=False)
-        with plain_errors():
-            upgrade(self._writing)
+        with contextlib.ExitStack() as opened:
+            path = file_of(self._url)
+            if path is not None:
+                if alone:
+                    opened.callback(FileLock(path).release)
+                create_file(path)
+            self._writing = connect(self._url, writing=True, alone=alone)
+            opened.callback(self._writing.dispose)
+            self._reading = connect(self._url, writing=False)
+            opened.callback(self._reading.dispose)
+            with plain_errors():
+                # To have the lock before anything is changed.
+                self._writing.connect().close()
+                upgrade(self._reading, self._writing)
+            self._opened = opened.pop_all()
         self._writer = Writer(self._writing)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
-        self._lock: Lock | None = None
-        self._reach = reach
+        self._closed = False
 
     @classmethod
     def for_running(cls, url: str, *, reach: Reach = pass_by) -> Self:
         """Open a store as the one process that may run on it. Raises StoreBusyError if another does."""
-        held = lock(parse_url(url))
-        try:
-            store = cls(url, reach=reach)
-        except BaseException:
-            held.release()
-            raise
-        store._lock = held
-        return store
+        return cls(url, reach=reach, alone=True)
 
     def close(self) -> None:
-        """Make durable what has been submitted, and let go of the database; blocks."""
+        """Make durable what has been submitted, and let go of the database; blocks. May be called again."""
+        self._closed = True
         self._writer.close()
         self._reader.shutdown()
-        self._writing.dispose()
-        self._reading.dispose()
-        if self._lock is not None:
-            self._lock.release()
+        self._opened.close()
 
     async def commit(self, plan: Plan) -> None:
         """Make a plan true, all of it or nothing.
@@ -162,6 +169,10 @@ class Store:
         """Return the deliveries whose id begins so: at most three, enough to tell that it is ambiguous."""
         return await self._read(reads.find_deliveries, prefix)
 
+    async def replayed(self, ids: Collection[str]) -> set[str]:
+        """Return those of the delivery ids that have been replayed."""
+        return await self._read(reads.replayed, ids)
+
     async def list_attempts(self, delivery: str) -> list[Attempt]:
         """Return the attempts of a delivery, in order."""
         return await self._read(reads.list_attempts, delivery)
@@ -189,5 +200,7 @@ class Store:
             with self._reading.connect() as connection:
                 return reader(connection, *arguments)
 
+        if self._closed:
+            raise StoreError("store: closed")
         with plain_errors():
             return await asyncio.get_running_loop().run_in_executor(self._reader, run)

@@ -15,6 +15,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from relay.model.errors import StoreError
+
 Handler = Callable[[Connection, Sequence[Any]], Sequence[Any]]
 """Writes a run of items inside an open transaction and returns a result for each. It may be called again
 for the same items after a rollback, so it must have no effect but in the database."""
@@ -38,27 +40,36 @@ class Writer:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
     async def write(self, handler: Handler, item: Any) -> Any:
-        """Have the item written; return the handler's result once it is durable, or raise its error."""
+        """Have the item written; return the handler's result once it is durable, or raise its error.
+
+        A caller that is cancelled only ceases to wait: the item is written all the same. Raises
+        StoreError once the writer is closed.
+        """
         loop = asyncio.get_running_loop()
         job = _Job(handler, item, loop, loop.create_future())
-        self._queue.put(job)
+        with self._closing:
+            if self._closed:
+                raise StoreError("store: closed")
+            self._queue.put(job)
         return await job.future
 
     def close(self) -> None:
-        """Write what has queued, then end the thread."""
-        self._queue.put(None)
+        """Write what has queued, then end the thread. May be called again."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:
         for jobs in self._batches():
-            try:
-                self._commit(jobs)
-            except BaseException:
-                self._one_by_one(jobs)
+            self._write(jobs)
             for loop, done in groupby(jobs, key=lambda job: job.loop):
                 # A loop that was closed meanwhile has nobody left to tell.
                 with contextlib.suppress(RuntimeError):
@@ -81,21 +92,48 @@ class Writer:
             if job is None:
                 return
 
+    def _write(self, jobs: list[_Job]) -> None:
+        """Write the jobs together; if that fails one by one, for the others must not suffer for one."""
+        try:
+            self._commit(jobs)
+        except _NoTransactionError as error:
+            _fail(jobs, error)
+        except BaseException:
+            for place, job in enumerate(jobs):
+                try:
+                    self._commit([job])
+                except _NoTransactionError as error:
+                    # Waiting for a database that is gone once more for every job helps nobody.
+                    _fail(jobs[place:], error)
+                    return
+                except BaseException as error:
+                    job.error = error
+
     def _commit(self, jobs: list[_Job]) -> None:
-        with self._engine.begin() as connection:
+        with self._begin() as connection:
             for handler, run in groupby(jobs, key=lambda job: job.handler):
                 members = list(run)
                 results = handler(connection, [job.item for job in members])
                 for job, result in zip(members, results, strict=True):
                     job.result = result
 
-    def _one_by_one(self, jobs: list[_Job]) -> None:
-        """Find out which job spoils the transaction; the others must not suffer for it."""
-        for job in jobs:
+    @contextlib.contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        with contextlib.ExitStack() as stack:
             try:
-                self._commit([job])
-            except BaseException as error:
-                job.error = error
+                connection = stack.enter_context(self._engine.begin())
+            except Exception as error:
+                raise _NoTransactionError from error
+            yield connection
+
+
+class _NoTransactionError(Exception):
+    """Not even a transaction could be begun; its cause is why."""
+
+
+def _fail(jobs: list[_Job], error: _NoTransactionError) -> None:
+    for job in jobs:
+        job.error = error.__cause__
 
 
 def _tell(jobs: list[_Job]) -> None:

@@ -3,18 +3,21 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from relay.model.alert import Alert
+from relay.model.alert import Alert, AlertState
 from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState
 from relay.model.errors import StoreError
 from relay.model.observation import CursorMove
 from relay.model.plan import Plan
 from relay.store import rows
-from relay.store.schema import alerts, attempts, channels, cursors, deliveries, events, journal
+from relay.store.schema import alerts, attempts, channels, contents, cursors, deliveries, events, journal
+
+_MOST_PAGES = 1000
 
 
 class CursorMovedError(StoreError):
@@ -61,11 +64,15 @@ def commit_plans(connection: Connection, plans: Sequence[Plan]) -> list[None]:
             events,
             [rows.event_row(event, routed=event.id not in plan.unrouted) for event in plan.events],
         )
-        for alert in plan.alerts:
-            _upsert(connection, alerts, "id", rows.alert_row(alert))
-        _insert_new(connection, deliveries, [rows.delivery_row(each) for each in plan.deliveries])
+        # What ends goes first: only one alert of a fingerprint may be open.
+        changed = sorted(plan.alerts, key=lambda alert: alert.state is not AlertState.RESOLVED)
+        if changed:
+            save_alerts(connection, changed)
         for thread, channel in plan.superseded:
             connection.execute(_supersede(thread, channel), {"now": _latest(plan)})
+        told = [row for each in plan.deliveries for row in rows.contents_rows(each)]
+        _insert_new(connection, contents, told)
+        _insert_new(connection, deliveries, [rows.delivery_row(each) for each in plan.deliveries])
         if plan.released:
             connection.execute(_release(plan.released))
     return [None] * len(plans)
@@ -73,20 +80,21 @@ def commit_plans(connection: Connection, plans: Sequence[Plan]) -> list[None]:
 
 def _move(connection: Connection, move: CursorMove) -> None:
     if move.before is None:
-        moved = _insert_new(connection, cursors, [{"scope": move.scope, "value": move.after}])
+        moved = _insert_if_new(connection, cursors, {"scope": move.scope, "value": move.after})
     else:
         statement = (
             update(cursors)
             .where(cursors.c.scope == move.scope, cursors.c.value == move.before)
             .values(value=move.after)
         )
-        moved = connection.execute(statement).rowcount
-    if moved != 1:
+        moved = connection.execute(statement).rowcount == 1
+    if not moved:
         raise CursorMovedError(f"store: the cursor of {move.scope} was moved by somebody else")
 
 
 def _latest(plan: Plan) -> datetime:
-    return max(event.seen_at for event in plan.events)
+    seen = [event.seen_at for event in plan.events]
+    return max(seen + [alert.ends_at for alert in plan.alerts if alert.ends_at is not None])
 
 
 def _supersede(thread: str, channel: str) -> Any:
@@ -114,9 +122,13 @@ def _release(threads: Iterable[str]) -> Any:
 
 
 def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[None]:
-    """Record attempts and what they made of their deliveries."""
+    """Record attempts and what they made of their deliveries.
+
+    The same attempt may come again, when nobody could tell whether it was made durable.
+    """
     connection.execute(_SETTLE, [rows.settled_row(each.delivery, each.finished_at) for each in settlements])
-    connection.execute(insert(attempts), [rows.attempt_row(each.attempt) for each in settlements])
+    tried = [rows.attempt_row(each.attempt) for each in settlements]
+    _upsert(connection, attempts, ["delivery", "number"], tried)
     return [None] * len(settlements)
 
 
@@ -143,37 +155,34 @@ _SETTLE = (
 
 def save_alerts(connection: Connection, found: Sequence[Alert]) -> list[None]:
     """Save alerts whose change is not told to anybody."""
-    for alert in found:
-        _upsert(connection, alerts, "id", rows.alert_row(alert))
+    _upsert(connection, alerts, ["id"], [rows.alert_row(alert) for alert in found])
     return [None] * len(found)
 
 
 def save_health(connection: Connection, healths: Sequence[ChannelHealth]) -> list[None]:
     """Save the channels' health."""
-    for health in healths:
-        _upsert(connection, channels, "channel", rows.health_row(health))
+    _upsert(connection, channels, ["channel"], [rows.health_row(health) for health in healths])
     return [None] * len(healths)
 
 
 def beat(connection: Connection, moments: Sequence[datetime]) -> list[None]:
     """Write when the relay was last alive."""
-    _upsert(connection, cursors, "scope", {"scope": "relay/alive", "value": moments[-1].isoformat()})
+    _upsert(connection, cursors, ["scope"], [{"scope": "relay/alive", "value": moments[-1].isoformat()}])
     return [None] * len(moments)
 
 
 def record(connection: Connection, deeds: Sequence[Deed]) -> list[None]:
     """Write down what users did."""
-    connection.execute(
-        insert(journal),
-        [asdict(deed) for deed in deeds],
-    )
+    connection.execute(insert(journal), [asdict(deed) for deed in deeds])
     return [None] * len(deeds)
 
 
 def add_replays(connection: Connection, replays: Sequence[tuple[Delivery, Deed]]) -> list[None]:
-    """Add deliveries that repeat earlier ones, and who asked for it."""
-    _insert_new(connection, deliveries, [rows.delivery_row(delivery) for delivery, _ in replays])
-    record(connection, [deed for _, deed in replays])
+    """Add deliveries that repeat earlier ones, and who asked for it; nothing for one that is there."""
+    for delivery, deed in replays:
+        if _insert_if_new(connection, deliveries, rows.delivery_row(delivery)):
+            _insert_new(connection, contents, rows.contents_rows(delivery))
+            record(connection, [deed])
     return [None] * len(replays)
 
 
@@ -199,50 +208,80 @@ def know_channels(connection: Connection, runs: Sequence[tuple[frozenset[str], d
 def prune(connection: Connection, cuts: Sequence[Cut]) -> list[int]:
     """Remove a bounded number of old rows; return how many went.
 
-    An event stays as long as any delivery of its time does, so that a delivery can always be replayed.
+    An event stays as long as any delivery that tells it, so that every delivery can be sent and replayed.
+    What is held back by a larger alert stays as long as its own alert is open: it may yet be released.
     """
-    return [_prune_deliveries(connection, cut) + _prune_events(connection, cut) for cut in cuts]
+    gone = [
+        _prune_deliveries(connection, cut) + _prune_events(connection, cut) + _prune_alerts(connection, cut)
+        for cut in cuts
+    ]
+    if connection.dialect.name == "sqlite":
+        _give_back_pages(connection)
+    return gone
 
 
 def _prune_deliveries(connection: Connection, cut: Cut) -> int:
-    old = [
-        row.id
-        for row in connection.execute(
-            select(deliveries.c.id).where(deliveries.c.finished_at < cut.deliveries).limit(cut.most)
-        )
-    ]
+    still_open = exists().where(alerts.c.id == deliveries.c.thread, alerts.c.state != AlertState.RESOLVED)
+    query = (
+        select(deliveries.c.id)
+        .where(deliveries.c.finished_at < cut.deliveries)
+        .where(or_(deliveries.c.state != DeliveryState.INHIBITED, ~still_open))
+        .order_by(deliveries.c.finished_at)
+        .limit(cut.most)
+    )
+    old = connection.execute(query).scalars().all()
     if old:
         connection.execute(delete(attempts).where(attempts.c.delivery.in_(old)))
+        connection.execute(delete(contents).where(contents.c.delivery.in_(old)))
         connection.execute(delete(deliveries).where(deliveries.c.id.in_(old)))
     return len(old)
 
 
 def _prune_events(connection: Connection, cut: Cut) -> int:
-    eldest = connection.execute(select(func.min(deliveries.c.created_at))).scalar()
-    before = cut.events if eldest is None else min(cut.events, eldest)
-    old = [
-        row.seq
-        for row in connection.execute(select(events.c.seq).where(events.c.seen_at < before).limit(cut.most))
-    ]
-    connection.execute(delete(events).where(events.c.seq.in_(old)))
-    over = select(alerts.c.id).where(alerts.c.ends_at < cut.alerts).limit(cut.most)
-    ended = [row.id for row in connection.execute(over)]
-    connection.execute(delete(alerts).where(alerts.c.id.in_(ended)))
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA incremental_vacuum(1000)").close()
-    return len(old) + len(ended)
+    needed = exists().where(contents.c.event == events.c.id)
+    query = select(events.c.seq).where(events.c.seen_at < cut.events, ~needed).order_by(events.c.seen_at)
+    old = connection.execute(query.limit(cut.most)).scalars().all()
+    if old:
+        connection.execute(delete(events).where(events.c.seq.in_(old)))
+    return len(old)
 
 
-def _insert_new(connection: Connection, table: Table, new: list[dict[str, Any]]) -> int:
-    """Insert the rows that are not there yet; return how many were new."""
-    if not new:
-        return 0
-    flavour = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return connection.execute(flavour.insert(table).on_conflict_do_nothing(), new).rowcount
+def _prune_alerts(connection: Connection, cut: Cut) -> int:
+    query = select(alerts.c.id).where(alerts.c.ends_at < cut.alerts).order_by(alerts.c.ends_at)
+    old = connection.execute(query.limit(cut.most)).scalars().all()
+    if old:
+        connection.execute(delete(alerts).where(alerts.c.id.in_(old)))
+    return len(old)
 
 
-def _upsert(connection: Connection, table: Table, key: str, row: dict[str, Any]) -> None:
-    flavour = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = flavour.insert(table).values(row)
-    others = {name: statement.excluded[name] for name in row if name != key}
-    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=others))
+def _give_back_pages(connection: Connection) -> None:
+    """Make the file smaller by the pages that are free, a bounded number of them."""
+    free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+    # One page at a time: the driver takes a single step of a statement that returns no rows.
+    for _ in range(min(free, _MOST_PAGES)):
+        connection.exec_driver_sql("PRAGMA incremental_vacuum(1)").close()
+
+
+def _insert_new(connection: Connection, table: Table, new: list[dict[str, Any]]) -> None:
+    """Insert the rows that are not there yet."""
+    if new:
+        connection.execute(_flavour(connection).insert(table).on_conflict_do_nothing(), new)
+
+
+def _insert_if_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert one row if it is not there yet; tell whether it was new."""
+    # SQLAlchemy counts the rows of an insert only when told to, and those of a list of rows never.
+    statement = _flavour(connection).insert(table).values(row).on_conflict_do_nothing()
+    done = connection.execute(statement, execution_options={"preserve_rowcount": True})
+    return bool(done.rowcount == 1)
+
+
+def _flavour(connection: Connection) -> ModuleType:
+    return postgresql if connection.dialect.name == "postgresql" else sqlite
+
+
+def _upsert(connection: Connection, table: Table, key: list[str], new: list[dict[str, Any]]) -> None:
+    """Insert the rows, in place of those that have the same key."""
+    statement = _flavour(connection).insert(table)
+    others = {column.name: statement.excluded[column.name] for column in table.c if column.name not in key}
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=others), new)

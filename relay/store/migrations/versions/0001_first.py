@@ -85,10 +85,20 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     partial("deliveries_due", "deliveries", ["channel", "due_at", "seq"], "state = 'pending'")
-    op.create_index("deliveries_thread", "deliveries", ["channel", "thread", "seq"])
+    partial("deliveries_queue", "deliveries", ["channel", "thread", "seq"], "state = 'pending'")
+    partial(
+        "deliveries_sent", "deliveries", ["channel", "thread", "seq"], "state IN ('delivered', 'partial')"
+    )
+    op.create_index("deliveries_channel", "deliveries", ["channel", "state", "seq"])
     op.create_index("deliveries_state", "deliveries", ["state", "seq"])
-    op.create_index("deliveries_created", "deliveries", ["created_at"])
     partial("deliveries_finished", "deliveries", ["finished_at"], "finished_at IS NOT NULL")
+
+    op.create_table(
+        "contents",
+        sa.Column("event", sa.Text, primary_key=True),
+        sa.Column("delivery", sa.Text, primary_key=True),
+    )
+    op.create_index("contents_delivery", "contents", ["delivery"])
 
     op.create_table(
         "attempts",
