@@ -112,9 +112,10 @@ def _steps(kinds: Shape, node: Node | None) -> Iterator[_Step]:
     for name in dict.fromkeys(names):
         yield _Step(normal(name), name, shapes.below(kinds, name), child(node, name))
     if isinstance(node, Items) and _named(kinds):
+        member_kinds = shapes.items(kinds)
         for at, member in enumerate(node.members):
             if called := member_name(member):
-                yield _Step(normal(called), at, shapes.items(kinds), member)
+                yield _Step(normal(called), at, member_kinds, member)
 
 
 def _created(kinds: Shape, node: Node | None, rest: str) -> Iterator[_Step]:

@@ -145,13 +145,18 @@ def fitting(kinds: Shape, node: Node | None) -> Shape:
 
 
 def _contradicts(model: type[BaseModel], table: Table) -> bool:
-    for name, info in fields(model).items():
-        kinds = shape(info.annotation)
+    for name, allowed in _literals(model).items():
         said = child(table, name)
-        literal = kinds and all(is_literal(kind) for kind in kinds)
-        if literal and isinstance(said, Scalar) and str(said.value) not in words(kinds):
+        if isinstance(said, Scalar) and str(said.value) not in allowed:
             return True
     return False
+
+
+@lru_cache(maxsize=1024)
+def _literals(model: type[BaseModel]) -> Mapping[str, tuple[str, ...]]:
+    """The words of the fields that are nothing but a choice of words."""
+    kinds = {name: shape(info.annotation) for name, info in fields(model).items()}
+    return {name: words(found) for name, found in kinds.items() if found and all(map(is_literal, found))}
 
 
 def at(model: type[BaseModel], root: Node, loc: Loc) -> Shape:

@@ -166,6 +166,7 @@ class LeakyRoot(RootSettings):
         "parts: [{name: '${S}', token: x}]",
         "parts: [{name: '${S}', token: nested}]",
         "parts: [{name: explode, token: '${S}'}]\nsecret: '${S}'",
+        f"parts: [{{name: explode}}]\nunknown: {{a: [{SECRET}]}}",
     ],
 )
 def test_validators_that_repeat_values_are_redacted(tmp_path: Path, text: str) -> None:
