@@ -92,7 +92,12 @@ class Intake:
         """Commit what a report makes true, and wake the channels that have something to send.
 
         Raises StoreError or CursorMovedError; then nothing has changed, and the next look tells the same.
+        A caller that is cancelled meanwhile does not interrupt it: what is known here has to stay a copy of
+        what the store has.
         """
+        await asyncio.shield(self._take(report))
+
+    async def _take(self, report: Report) -> None:
         self._reach(Step.READ)
         async with self._lock:
             setting = self._setting

@@ -43,6 +43,7 @@ class Supervisor:
         self._store_failed = store_failed
         self.crashes = 0
         self.looked_at: float | None = None
+        self._started = clock.monotonic()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -59,6 +60,15 @@ class Supervisor:
                 pause = min(_PAUSE * 2 ** min(in_a_row - 1, 10), _LONGEST_PAUSE)
             self.looked_at = self._clock.monotonic()
             await self._clock.sleep(began + pause - self._clock.monotonic())
+
+    def late(self, now: float, times: int, least: float) -> float | None:
+        """Return how many seconds ago the last look ended, if that is too long ago, None otherwise.
+
+        Too long is so many ``times`` the interval, and at ``least`` so many seconds.
+        """
+        every = self.watcher.options.every.total_seconds()
+        age = now - (self._started if self.looked_at is None else self.looked_at)
+        return age if age > max(times * every, least) else None
 
     async def _look(self) -> bool:
         """Look once; tell whether the watcher itself works."""

@@ -1,0 +1,243 @@
+"""The running relay: starts everything, reloads, stops gracefully."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import structlog
+
+from relay.app import build
+from relay.app.build import Tools
+from relay.app.places import control_socket
+from relay.app.reload import watch_files
+from relay.engine.dispatch import Dispatcher
+from relay.engine.emergency import Emergency
+from relay.engine.intake import Intake
+from relay.engine.operate import Operator
+from relay.engine.own import News
+from relay.engine.sending import Sender
+from relay.http import Http
+from relay.model.clock import Clock
+from relay.model.errors import ConfigError, StoreError
+from relay.model.steps import Reach, pass_by
+from relay.server import Listener, control_app, health_app
+from relay.settings import Configuration, Settings
+from relay.store import Cut, Store
+from relay.watch.supervisor import Supervisor
+
+_log = structlog.get_logger("relay.app")
+
+_PRUNE_EVERY = 600.0
+_PRUNE_PAUSE = 0.2
+_BEAT_EVERY = 60.0
+_LATE = 3
+_LATE_SECONDS = 60.0
+
+Reread = Callable[[], Configuration]
+"""Reads the configuration anew. Raises ConfigError."""
+
+
+class App:
+    """One relay. ``run`` returns when it is told to stop.
+
+    Raises StoreError (StoreBusyError where another relay runs on the same store) and ListenError.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        reread: Reread,
+        *,
+        clock: Clock,
+        source: random.Random,
+        reach: Reach = pass_by,
+    ) -> None:
+        self._settings = configuration.settings
+        self._path = configuration.path
+        self._reread = reread
+        self._clock = clock
+        self._source = source
+        self._reach = reach
+        self._dispatcher = Dispatcher()
+        self._senders: list[Sender] = []
+        self._supervisors: list[Supervisor] = []
+        self._looking: list[asyncio.Task[None]] = []
+        self.stopping = asyncio.Event()
+        self.reloading = asyncio.Event()
+        self.ready = asyncio.Event()
+        self.port = 0
+
+    async def run(self) -> None:
+        """Run until ``stopping`` is set; reload whenever ``reloading`` is."""
+        settings = self._settings
+        url = settings.store.get_secret_value()
+        store = await asyncio.to_thread(lambda: Store.for_running(url, reach=self._reach))
+        async with AsyncExitStack() as stack:
+            stack.callback(store.close)
+            http = Http(self._clock)
+            stack.push_async_callback(http.close)
+            self._tools = Tools(self._clock, self._source, store, http, self._reach)
+            self._emergency = Emergency(store, self._clock, lambda: self._senders)
+            listeners = await self._listen()
+            stack.push_async_callback(listeners.aclose)
+            await self._start()
+            stack.push_async_callback(self._stop)
+            chores = [
+                asyncio.create_task(chore)
+                for chore in (
+                    self._emergency.run(),
+                    self._prune_regularly(),
+                    self._beat_regularly(),
+                    self._reload_when_told(),
+                    watch_files(self._watched_files(), self.reloading, self._clock),
+                )
+            ]
+            stack.push_async_callback(_cancel, chores)
+            self.ready.set()
+            _log.info(
+                "running",
+                clusters=len(settings.clusters),
+                channels=len(settings.channels),
+                rules=len(settings.effective_rules),
+                listen=settings.server.listen,
+            )
+            await self.stopping.wait()
+            _log.info("stopping", within=settings.stop_within.total_seconds())
+
+    def health(self) -> Mapping[str, str]:
+        """Return what is wrong, by part; nothing for a relay that is ready."""
+        reasons: dict[str, str] = {}
+        if not self.ready.is_set():
+            reasons["relay"] = "starting"
+        if self._emergency.error is not None:
+            reasons["store"] = self._emergency.error
+        now = self._clock.monotonic()
+        for supervisor in self._supervisors:
+            late = supervisor.late(now, _LATE, _LATE_SECONDS)
+            if late is not None:
+                reasons[f"watcher {supervisor.watcher.watch}"] = f"has not looked for {late:.0f} seconds"
+        return reasons
+
+    async def _listen(self) -> AsyncExitStack:
+        stack = AsyncExitStack()
+        public = Listener(health_app(self.health))
+        self.port = await public.on_tcp(self._settings.server.listen)
+        stack.push_async_callback(public.close)
+        control = Listener(control_app(self._operator))
+        await control.on_socket(control_socket(self._settings.store.get_secret_value()))
+        stack.push_async_callback(control.close)
+        return stack
+
+    def _operator(self) -> Operator:
+        return Operator(self._tools.store, self._clock, self._source, self._dispatcher)
+
+    async def _start(self) -> None:
+        tools, settings = self._tools, self._settings
+        found = list(build.watchers(settings, tools))
+        self._intake = Intake(
+            tools.store,
+            build.setting(settings, found),
+            lambda names: self._dispatcher.wake(names),
+            reach=self._reach,
+        )
+        await self._intake.start(self._clock.now())
+        broken = (alert.source for alert in self._intake.alerts if alert.type == "template.failing")
+        self._news = News(self._intake.take, self._clock, self._emergency.store_failed, broken)
+        await self._know_channels()
+        await self._go_on(settings)
+        self._look(build.supervisors(found, tools, self._intake.take, self._emergency.store_failed))
+
+    async def _go_on(self, settings: Settings) -> None:
+        """Send by these settings from now on."""
+        tools = self._tools
+        self._senders = build.senders(settings, tools)
+        loops = build.loops(self._senders, tools, self._news, await tools.store.healths())
+        await self._dispatcher.replace(loops, settings.stop_within.total_seconds())
+
+    async def _know_channels(self) -> None:
+        names = self._settings.channel_names
+        held = await self._tools.store.know_channels(names, self._clock.now())
+        if held:
+            _log.warning("deliveries wait for channels that are no longer configured", held=held)
+
+    def _look(self, supervisors: list[Supervisor]) -> None:
+        self._supervisors = supervisors
+        self._looking = [
+            asyncio.create_task(each.run(), name=f"watch {each.watcher.watch}") for each in supervisors
+        ]
+
+    async def _stop(self) -> None:
+        await _cancel(self._looking)
+        await self._dispatcher.stop(self._settings.stop_within.total_seconds())
+
+    async def _reload_when_told(self) -> None:
+        while True:
+            await self.reloading.wait()
+            self.reloading.clear()
+            try:
+                await self._reload()
+            except StoreError as error:
+                self._emergency.store_failed(error)
+                await self._clock.sleep(_PRUNE_PAUSE)
+                self.reloading.set()
+            except Exception:
+                _log.exception("reloading failed")
+
+    async def _reload(self) -> None:
+        where = str(self._path or "environment")
+        try:
+            fresh = self._reread().settings
+        except ConfigError as error:
+            _log.error("the changed configuration was rejected; the old one goes on", problems=str(error))
+            await self._news.config_rejected(where, [str(problem) for problem in error.problems])
+            return
+        if (fresh.store, fresh.server) != (self._settings.store, self._settings.server):
+            _log.warning("a changed store or server.listen counts only after a restart")
+        tools = self._tools
+        found = list(build.watchers(fresh, tools))
+        changed = build.setting(fresh, found)
+        await _cancel(self._looking)
+        try:
+            await self._intake.change(changed, self._clock.now())
+            self._settings = fresh
+            await self._know_channels()
+            await self._go_on(fresh)
+        finally:
+            self._look(build.supervisors(found, tools, self._intake.take, self._emergency.store_failed))
+        await self._news.config_rejected(where, [])
+        _log.info("reloaded", clusters=len(fresh.clusters), channels=len(fresh.channels))
+
+    def _watched_files(self) -> list[Path]:
+        found = [] if self._path is None else [self._path]
+        if self._settings.templates is not None:
+            found.append(self._settings.templates)
+        return found
+
+    async def _prune_regularly(self) -> None:
+        while True:
+            await self._clock.sleep(_PRUNE_EVERY)
+            try:
+                while await self._tools.store.prune(self._cut()):
+                    await self._clock.sleep(_PRUNE_PAUSE)
+            except StoreError as error:
+                self._emergency.store_failed(error)
+
+    def _cut(self) -> Cut:
+        now, keep = self._clock.now(), self._settings.retention
+        return Cut(now - keep.deliveries, now - keep.events, now - keep.alerts)
+
+    async def _beat_regularly(self) -> None:
+        while True:
+            try:
+                await self._tools.store.beat(self._clock.now())
+            except StoreError as error:
+                self._emergency.store_failed(error)
+            await self._clock.sleep(_BEAT_EVERY)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,19 @@
+"""The command line: what an operator types.
+
+Every command imports what it needs when it runs, so that ``--help`` answers at once.
+"""
+
+import sys
+
+from relay.model.errors import RelayError
+
+
+def main() -> None:
+    """Run a command; an error that the product raises on purpose ends it with one clear text and its status."""
+    from relay.cli.commands import app
+
+    try:
+        app()
+    except RelayError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(int(error.exit))

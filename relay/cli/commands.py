@@ -1,0 +1,32 @@
+"""The list of commands."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="msr-relay",
+    help="Watches Mirantis Secure Registry and tells Slack, mail and webhooks what it sees.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The configuration file. Default: $RELAY_CONFIG, ./relay.yaml, /etc/msr-relay/relay.yaml.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def run(config: Config = None) -> None:
+    """Watch the clusters and send messages, until stopped."""
+    from relay.cli.run import run as start
+
+    start(config)

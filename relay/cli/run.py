@@ -1,0 +1,81 @@
+"""``msr-relay run``."""
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from relay.app import build
+from relay.app.app import App
+from relay.app.logs import set_up
+from relay.model.clock import SystemClock
+from relay.model.errors import ConfigError, Exit
+from relay.model.steps import Reach, Step, pass_by
+from relay.settings import Configuration, read
+
+STOP_AT = "RELAY_STOP_AT"
+"""``STEP`` or ``STEP:N``: kill the process dead when it reaches that step (for the N-th time).
+
+For crash tests only; see docs/explanation/crash-safety.md.
+"""
+
+
+def run(option: Path | None) -> None:
+    """Run a relay until SIGTERM or SIGINT; a second one stops it at once. SIGHUP reloads."""
+    configuration = _read(option)
+    reach = stop_point(os.environ)
+    app = App(
+        configuration,
+        lambda: _read(option),
+        clock=SystemClock(),
+        # Jitter and ids of replays need no cryptographic randomness.
+        source=random.Random(),  # noqa: S311
+        reach=reach,
+    )
+    asyncio.run(_run(app))
+
+
+def _read(option: Path | None) -> Configuration:
+    configuration = read(option, os.environ)
+    settings = configuration.settings
+    set_up(settings.log.level, settings.log.format, build.secrets(settings))
+    return configuration
+
+
+def stop_point(environ: Mapping[str, str]) -> Reach:
+    """Return what happens at the steps of the data path: nothing, unless a crash test asks for it."""
+    wanted = environ.get(STOP_AT)
+    if not wanted:
+        return pass_by
+    name, _, times = wanted.partition(":")
+    if name not in list(Step) or not (times or "1").isdigit():
+        raise ConfigError(f"{STOP_AT}: write STEP or STEP:N, with STEP one of {', '.join(Step)}")
+    left = int(times or "1")
+
+    def reach(step: Step) -> None:
+        nonlocal left
+        if step == name:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return reach
+
+
+async def _run(app: App) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop(app))
+    loop.add_signal_handler(signal.SIGHUP, app.reloading.set)
+    await app.run()
+
+
+def _stop(app: App) -> Callable[[], None]:
+    def stop() -> None:
+        if app.stopping.is_set():
+            os._exit(int(Exit.FAILED))
+        app.stopping.set()
+
+    return stop
