@@ -137,7 +137,7 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> tuple[bytes
     async for chunk in response.content.iter_any():
         content += chunk
         if len(content) > max_bytes:
-            response.close()
+            # What has not been read to its end is closed on release.
             return bytes(content[:max_bytes]), True
     return bytes(content), False
 

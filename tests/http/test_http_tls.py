@@ -126,6 +126,14 @@ def test_contexts_are_shared_by_content(tmp_path, authority):
     assert contexts.of(Route(ca_file=files[0], verify=False)) is False
 
 
+def test_a_client_certificate_leaves_the_system_s_authorities_in_place(pair, ca_file, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+    monkeypatch.setenv("SSL_CERT_DIR", str(ca_file.parent / "none"))
+    context = Contexts(Stopped()).of(Route(client_cert=pair[0], client_key=pair[1]))
+    assert isinstance(context, ssl.SSLContext)
+    assert context.cert_store_stats()["x509"] == 1
+
+
 def test_a_renewed_file_is_noticed(tmp_path, authority):
     clock, file = Stopped(), tmp_path / "ca.pem"
     contexts, route = Contexts(clock), Route(ca_file=file)
