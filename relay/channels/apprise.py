@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from relay.channels.apprise_services import Failure, Service
 
 # Apprise's log lines hold URLs, and so do those of what it sends with. What is needed comes with its results.
-for _name in ("apprise", "urllib3"):
-    logging.getLogger(_name).propagate = False
+for _logger in map(logging.getLogger, ("apprise", "urllib3")):
+    _logger.propagate = False
+    _logger.setLevel(logging.WARNING)
 
 _TITLE: Final = 250
 _BODY: Final = 32_768

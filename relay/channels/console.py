@@ -42,7 +42,7 @@ class Console(Channel):
     def compose(self, message: Message) -> str:
         """The lines, or the JSON line, without the last line break."""
         text = storable(message.parts["txt"]).rstrip()
-        if self._out.isatty():
+        if self._on_terminal:
             return f"{message.timestamp:%H:%M:%S} {_label(message)} {text}"
         return json.dumps(
             {
@@ -75,9 +75,13 @@ class Console(Channel):
     def _out(self) -> TextIO:
         return self._stream or sys.stdout
 
+    @property
+    def _on_terminal(self) -> bool:
+        return not self._out.closed and self._out.isatty()
+
     def _write(self, message: Message, body: str) -> None:
         out = self._out
-        if out.isatty():
+        if self._on_terminal:
             line = Text(body)
             line.highlight_words([_label(message)], _STYLES.get(message.severity, ""))
             Terminal(file=out, highlight=False, soft_wrap=True).print(line)

@@ -15,7 +15,7 @@ from relay.channels.slack_errors import LostThreadError, by_code, known
 from relay.channels.targets import Result, conclude
 from relay.http import Answer, Http
 from relay.model.delivery import Message, Sent
-from relay.model.text import storable
+from relay.model.text import storable_tree
 
 # chat.postMessage sends the whole message back.
 _ANSWER_BYTES: Final = 262_144
@@ -77,7 +77,7 @@ class Slack(HttpChannel):
 
     def compose(self, message: Message) -> str:
         """The part `json` within Slack's limits. BadBody if it is no Slack message."""
-        document = read_json(storable(message.parts["json"]))
+        document = storable_tree(read_json(message.parts["json"]))
         if not isinstance(document, dict):
             raise BadBody("the template makes no JSON object, which a Slack message is")
         try:
