@@ -156,7 +156,7 @@ class _Writer:
         return self.document.where(fault.loc)
 
     def _message(self, fault: _Fault) -> str:
-        if fault.of_key:
+        if fault.of_key and shapes.words(fault.kinds):
             return wording.message("extra_forbidden", {}, (), "")
         if fault.kind == "union_tag_invalid":
             return f"must be {wording.choice(_tags(fault))}"

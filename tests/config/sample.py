@@ -4,7 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, SecretStr, field_validator
 
 from relay.config import Duration, Loaded, RootSettings, Section, Shorthand, Size, load
 
@@ -125,6 +125,12 @@ class Rule(Section):
     stop: bool = False
 
 
+def event_type(name: str) -> str:
+    if "." not in name:
+        raise ValueError(f"there is no event type {name}")
+    return name
+
+
 class Settings(RootSettings):
     """Everything."""
 
@@ -134,6 +140,7 @@ class Settings(RootSettings):
     clusters: list[Cluster] = Field(min_length=1)
     channels: list[Channel] = Field(default=[])
     rules: list[Rule] = Field(default=[])
+    severities: dict[Annotated[str, AfterValidator(event_type)], str] = Field(default={})
 
 
 SHORTHANDS = {

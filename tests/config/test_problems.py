@@ -38,6 +38,7 @@ CRITICAL = SAMPLE[SAMPLE.index("name: critical") : SAMPLE.index("    after")]
             "    §CA-File: /etc",
             'clusters[prod].CA-File: unknown key; did you mean "ca_file"?',
         ),
+        ("store:", "severities: {§trust: info}\nstore:", "severities.trust: there is no event type trust"),
         ("store:", "§stores:", 'stores: unknown key; did you mean "store"?'),
         ("{for: 30s,", "{§fro: 30s,", 'alerts.cluster.issue.fro: unknown key; did you mean "for"?'),
         (
