@@ -14,8 +14,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY templates templates
 COPY relay relay
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
- && /opt/msr-relay/bin/pip install --no-deps /dist/*.whl \
- && /opt/msr-relay/bin/python -m compileall -q /opt/msr-relay/lib
+ && /opt/msr-relay/bin/pip install --no-deps /dist/*.whl
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="MSR Relay" org.opencontainers.image.licenses="Apache-2.0"
