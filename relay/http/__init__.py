@@ -9,6 +9,18 @@ from relay.http.answer import Answer
 from relay.http.client import Http
 from relay.http.errors import HttpError, Reason
 from relay.http.redact import mask_urls, origin, redact
+from relay.http.retry_after import LONGEST_WAIT, retry_after
 from relay.http.route import Route
 
-__all__ = ["Answer", "Http", "HttpError", "Reason", "Route", "mask_urls", "origin", "redact"]
+__all__ = [
+    "LONGEST_WAIT",
+    "Answer",
+    "Http",
+    "HttpError",
+    "Reason",
+    "Route",
+    "mask_urls",
+    "origin",
+    "redact",
+    "retry_after",
+]

@@ -1,11 +1,8 @@
 """What a server answered."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +32,3 @@ class Answer:
         except RecursionError:
             raise ValueError("the document is nested too deeply") from None
         return parsed
-
-    def retry_after(self, now: datetime) -> float | None:
-        """Seconds that the server asks to wait (Retry-After, a number or a date); None if it does not."""
-        value = self.headers.get("Retry-After", "").strip()
-        try:
-            seconds = float(value) if value[:1].isdigit() else _http_date(value).timestamp() - now.timestamp()
-        except (ValueError, OverflowError):
-            return None
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _http_date(value: str) -> datetime:
-    moment = parsedate_to_datetime(value)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

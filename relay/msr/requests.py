@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urljoin
 
 from pydantic import SecretStr
 
-from relay.http import Answer, Http, HttpError, Reason, Route, origin, redact
+from relay.http import Answer, Http, HttpError, Reason, Route, origin, redact, retry_after
 from relay.model.clock import Clock
 from relay.msr.errors import BadAnswer, MsrError, Throttled, Unreachable, Unwell
 from relay.msr.text import one_line
@@ -116,7 +116,7 @@ class Requests:
     async def ask(
         self, url: str, path: str, query: Mapping[str, str] | None = None, authorization: str | None = None
     ) -> Reply:
-        """The reply, of any status. Raises Unreachable, or BadAnswer if it is not HTTP."""
+        """The reply, of any status. Raises Unreachable, or BadAnswer if it is not HTTP or too long."""
         full = url.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
         try:
             answer = await self._http.send(
@@ -126,6 +126,7 @@ class Requests:
                 headers={"Authorization": authorization} if authorization else None,
                 timeout=self._timeout,
                 max_bytes=self._max_bytes,
+                whole=True,
                 pool="msr",
             )
         except HttpError as error:
@@ -142,7 +143,7 @@ class Requests:
         reply = await self.ask(url, path, query, authorization)
         if reply.status == 429:
             text = "MSR asks for fewer requests (status 429): lengthen the intervals under `watch`"
-            raise Throttled(f"{reply.where}: {text}", reply.answer.retry_after(self._clock.now()))
+            raise Throttled(f"{reply.where}: {text}", retry_after(reply.answer.headers, self._clock.now()))
         if reply.status >= 500:
             raise unwell(reply)
         return reply
