@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any, Final
 
 from jinja2.exceptions import FilterArgumentError
@@ -176,26 +177,30 @@ def _jsonable(value: Any, escape: Callable[[str], str]) -> Any:
     return escape(str(value))
 
 
+def ago(value: datetime | str, *, clock: Clock) -> str:
+    """How long ago a time was: `6m ago`; `in 2h` if it is to come."""
+    span = clock.now() - as_time(value)
+    if abs(span) < timedelta(seconds=1):
+        return "just now"
+    return f"{duration(span)} ago" if span > timedelta(0) else f"in {duration(-span)}"
+
+
+def localtime(value: datetime | str, form: str = _TIME, *, zone: tzinfo) -> str:
+    """A time in the configured zone: `2026-11-23 20:58:11 UTC`, or in a strftime form of your own."""
+    time = as_time(value)
+    try:
+        return time.astimezone(zone).strftime(form)
+    except (OverflowError, ValueError):
+        return time.isoformat()
+
+
 def timed(clock: Clock, zone: tzinfo) -> dict[str, Filter]:
-    """The filters that need a clock or a time zone."""
+    """The filters of `TIMED`, given their clock and their zone."""
+    return {"ago": partial(ago, clock=clock), "localtime": partial(localtime, zone=zone)}
 
-    def ago(value: datetime | str) -> str:
-        """How long ago a time was: `6m ago`; `in 2h` if it is to come."""
-        span = clock.now() - as_time(value)
-        if abs(span) < timedelta(seconds=1):
-            return "just now"
-        return f"{duration(span)} ago" if span > timedelta(0) else f"in {duration(-span)}"
 
-    def localtime(value: datetime | str, form: str = _TIME) -> str:
-        """A time in the configured zone: `2026-11-23 20:58:11 UTC`, or in a strftime form of your own."""
-        time = as_time(value)
-        try:
-            return time.astimezone(zone).strftime(form)
-        except (OverflowError, ValueError):
-            return time.isoformat()
-
-    return {"ago": ago, "localtime": localtime}
-
+TIMED: Final[dict[str, Filter]] = {"ago": ago, "localtime": localtime}
+"""The filters that need a clock or a time zone."""
 
 FILTERS: Final[dict[str, Filter]] = {
     "aligned": aligned,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
-from jinja2 import FileSystemLoader, Template
+from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, Template
 
 import relay
 from relay.model.clock import Clock
@@ -52,7 +52,9 @@ class Renderer:
         self.directories = (*directories, shipped())
         self.public_url = public_url
         self._clock = clock
-        self._loader = FileSystemLoader(self.directories)
+        # "shipped/" in front of a name lets a template extend the one that it stands in for.
+        own = PrefixLoader({"shipped": FileSystemLoader(shipped())})
+        self._loader = ChoiceLoader([FileSystemLoader(self.directories), own])
         self._environments = {place: Environment(place, self._loader, clock, timezone) for place in Place}
         self._relay = {"version": relay.__version__, "public_url": public_url}
         self._found: dict[tuple[str, str, str, str | None], Template] = {}

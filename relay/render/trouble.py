@@ -1,15 +1,22 @@
 """Makes a TemplateError, with template and line, of whatever went wrong in Jinja."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 from jinja2 import TemplateNotFound, TemplateSyntaxError
+from jinja2.filters import FILTERS as JINJA_FILTERS
+from jinja2.tests import TESTS as JINJA_TESTS
 
 from relay.render.clean import cut, one_line
+from relay.render.environment import near
 from relay.render.errors import TemplateError
+from relay.render.filters import FILTERS, TIMED
 
-_MESSAGE_CHARACTERS = 400
+_MESSAGE_CHARACTERS: Final = 400
+_UNKNOWN: Final = re.compile(r"No (?P<sort>filter|test) named '(?P<name>[^']*)'\.")
 
 
 def trouble(error: Exception, name: str, directories: Sequence[Path]) -> TemplateError:
@@ -39,4 +46,8 @@ def _place(traceback: TracebackType | None, directories: Sequence[Path]) -> tupl
 
 
 def _text(message: str) -> str:
+    found = _UNKNOWN.fullmatch(message)
+    if found:
+        known = (*JINJA_FILTERS, *FILTERS, *TIMED) if found["sort"] == "filter" else JINJA_TESTS
+        message = f"there is no {found['sort']} {found['name']!r}{near(found['name'], known)}"
     return cut(one_line(message), _MESSAGE_CHARACTERS)
