@@ -112,13 +112,13 @@ class Intake:
         if not decided.empty:
             await self._store.commit(decided)
         self._world = world
-        for event in decided.events:
-            _tell_log(event, routed=event.id not in decided.unrouted)
         channels = {delivery.channel for delivery in decided.deliveries}
         if decided.released:
             channels.update(told.channel for alert in decided.alerts for told in alert.told)
         if channels:
             self._wake(channels)
+        for event in decided.events:
+            _tell_log(event, routed=event.id not in decided.unrouted)
 
 
 def _sources(setting: Setting, cluster: str) -> dict[str, Collection[str]]:
@@ -137,7 +137,7 @@ def _watched(alert: Alert, setting: Setting) -> bool:
 def _tell_log(event: Event, *, routed: bool) -> None:
     _log.info(
         event.summary,
-        event=event.id,
+        event_id=event.id,
         type=event.type,
         status=event.status.value,
         severity=event.severity.value,

@@ -156,8 +156,8 @@ def plan(
     mine = of_watch(world.alerts.values(), report.watch)
     for change in advance(mine, report, policy):
         draft.apply(change, inhibited=dark or change.alert.inhibited)
-    if not dark:
-        _release(draft, world, cluster)
+    if not dark and report.complete:
+        _release(draft, mine)
     return _finish(draft, report, world, sights)
 
 
@@ -185,16 +185,15 @@ def _look_around(sight: Sight, report: Report, world: World, policy: Policy, dra
     return firing and sight.whole
 
 
-def _release(draft: _Draft, world: World, cluster: str | None) -> None:
-    changed = {alert.id for alert in draft.alerts}
-    drafted = list(draft.alerts)
-    for alert in drafted:
-        if alert.inhibited and alert.cluster == cluster and alert.state is AlertState.FIRING:
-            draft.alerts.remove(alert)
-            draft.release(alert)
-    for alert in world.alerts.values():
-        if alert.inhibited and alert.cluster == cluster and alert.id not in changed:
-            draft.release(alert)
+def _release(draft: _Draft, mine: Mapping[str, Alert]) -> None:
+    """Let go what was held back, once the cluster can be seen again and its own watch still shows it."""
+    drafted = {alert.id: alert for alert in draft.alerts}
+    for alert in mine.values():
+        latest = drafted.get(alert.id, alert)
+        if latest.inhibited and latest.state is AlertState.FIRING and latest.absent_since is None:
+            if latest.id in drafted:
+                draft.alerts.remove(latest)
+            draft.release(latest)
 
 
 def _finish(draft: _Draft, report: Report, world: World, sights: dict[str, Sight]) -> tuple[Plan, World]:

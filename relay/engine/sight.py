@@ -33,6 +33,7 @@ class Sight:
         self._cluster = cluster
         self._threshold = threshold
         self._looks: dict[_Key, _Look] = {}
+        self._recovering = open_alert is not None
         if open_alert is not None:
             self._remember(open_alert)
 
@@ -46,8 +47,7 @@ class Sight:
 
     def after(self, report: Report) -> "Sight":
         """Return what is known after a report; this object is not changed."""
-        sight = Sight(self._cluster, self._threshold)
-        sight._looks = dict(self._looks)
+        sight = self._copy(self._threshold)
         failed = {failure.source: failure for failure in report.failures}
         for source in report.sources:
             key = (report.watch.watcher, source)
@@ -59,16 +59,22 @@ class Sight:
                 sight._looks[key] = _Look(report.at, 1, failure)
             else:
                 sight._looks[key] = replace(before, failures=before.failures + 1, failure=failure)
+        failing = any(look.failure is not None for look in sight._looks.values())
+        sight._recovering = failing and (self._recovering or sight.whole)
         return sight
 
     def within(self, sources: Mapping[str, Collection[str]], threshold: int) -> "Sight":
         """Return what is known of what is still looked at; ``sources`` are those of each watcher."""
+        sight = self._copy(threshold)
+        for watcher, source in self._looks:
+            if source not in sources.get(watcher, ()):
+                del sight._looks[watcher, source]
+        return sight
+
+    def _copy(self, threshold: int) -> "Sight":
         sight = Sight(self._cluster, threshold)
-        sight._looks = {
-            (watcher, source): look
-            for (watcher, source), look in self._looks.items()
-            if source in sources.get(watcher, ())
-        }
+        sight._looks = dict(self._looks)
+        sight._recovering = self._recovering
         return sight
 
     @property
@@ -90,7 +96,7 @@ class Sight:
                 failures=look.failures,
             )
             for (watcher, source), look in sorted(self._looks.items())
-            if look.failure is not None and (whole or self._counts(source, look, look.failure))
+            if look.failure is not None and self._counts(source, look, look.failure)
         ]
         if not failing:
             return None
@@ -105,6 +111,9 @@ class Sight:
         )
 
     def _counts(self, source: str, look: _Look, failure: Failure) -> bool:
+        if self._recovering:
+            # After an outage of everything, what has not been read since is still part of it.
+            return True
         if failure.covered or not (failure.at_once or look.failures >= self._threshold):
             return False
         # Where a replica's own ping says that it is gone, ping.failing tells it.

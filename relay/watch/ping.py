@@ -38,9 +38,11 @@ class PingWatcher(Watcher[PingOptions]):
                 cause = str(answer)
                 failures.append(Failure(replica.name, cause, dark=True, covered=True))
                 reachable = not isinstance(answer, Unreachable)
-                conditions.append(self._failing(replica, cause, reachable=reachable))
+                what = "answers with an error" if reachable else "cannot be reached"
+                conditions.append(self._failing(replica, what, cause, reachable=reachable))
             elif not answer.healthy:
-                conditions.append(self._failing(replica, answer.error, reachable=True))
+                what = f"is unhealthy: {answer.error or 'it does not say why'}"
+                conditions.append(self._failing(replica, what, answer.error, reachable=True))
         yield self.report(self.sources, conditions, failures=failures)
 
     async def _ask(self, replica: Replica) -> Ping | MsrError:
@@ -51,8 +53,7 @@ class PingWatcher(Watcher[PingOptions]):
         _log.debug("pinged", cluster=self.place.cluster, replica=replica.name, seconds=answer.seconds)
         return answer
 
-    def _failing(self, replica: Replica, error: str, *, reachable: bool) -> Condition:
-        what = f"is unhealthy: {error or 'it does not say why'}" if reachable else "cannot be reached"
+    def _failing(self, replica: Replica, what: str, error: str, *, reachable: bool) -> Condition:
         return Condition(
             type="ping.failing",
             identity=(replica.name,),
