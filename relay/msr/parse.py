@@ -16,7 +16,8 @@ _GUN_LENGTH = 4096
 _RAW_LENGTH = 500
 _TEXT_LENGTH = 500
 _SHA256_LENGTH = 64
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", flags=re.ASCII)
+_CATEGORIES = {category.value: category for category in Category}
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", flags=re.ASCII)
 _NGINX = re.compile(
     r"Active connections: (\d{1,18})\s+server accepts handled requests\s+(\d{1,18}) (\d{1,18}) (\d{1,18})"
     r"(?: \d{1,18})?\s+Reading: (\d{1,18}) Writing: (\d{1,18}) Waiting: (\d{1,18})",
@@ -29,7 +30,7 @@ def time(text: object) -> datetime:
     if not isinstance(text, str) or not _TIME.fullmatch(text):
         raise ValueError("not an RFC 3339 time")
     try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("a time out of range") from None
 
@@ -139,6 +140,7 @@ def _sha256(value: object) -> str:
 
 
 def _category(value: object) -> Category:
-    if not isinstance(value, str) or value not in set(Category):
+    category = _CATEGORIES.get(value) if isinstance(value, str) else None
+    if category is None:
         raise ValueError("Category is neither update nor deletion")
-    return Category(value)
+    return category
