@@ -96,6 +96,8 @@ def _connect_server(url: URL, writing: bool, alone: bool) -> Engine:
     engine = create_engine(
         url, pool_size=1, max_overflow=0, pool_pre_ping=True, isolation_level=level, connect_args=bounds
     )
+    if writing:
+        event.listen(engine, "connect", _make_commits_durable)
     if alone:
         event.listen(engine, "connect", _take_advisory_lock)
     return engine
@@ -103,6 +105,16 @@ def _connect_server(url: URL, writing: bool, alone: bool) -> Engine:
 
 _BOUNDS = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """In seconds: a server that is not there any more is noticed. The URL's own options go before these."""
+
+
+def _make_commits_durable(connection: Any, _record: Any) -> None:
+    """Have COMMIT wait for the disk, whatever the server's default; stricter settings stay."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('synchronous_commit', 'on', false)"
+            " WHERE current_setting('synchronous_commit') = 'off'"
+        )
+    connection.commit()
 
 
 def _take_advisory_lock(connection: Any, _record: Any) -> None:

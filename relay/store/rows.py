@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_json
 from sqlalchemy import RowMapping
 
 from relay.model.alert import Alert
@@ -185,5 +185,5 @@ def _body(adapter: TypeAdapter[T], thing: T) -> str:
     except PydanticSerializationError:
         body = None
     if body is None or "\\u0000" in body:
-        return json.dumps(storable_tree(adapter.dump_python(thing, mode="json")), ensure_ascii=False)
+        return to_json(storable_tree(adapter.dump_python(thing))).decode()
     return body

@@ -1,0 +1,270 @@
+"""Opening a store: its tables, its lock, its errors."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import event, text
+
+import relay.store.migrate as migrate
+from relay.model.errors import StoreBusyError, StoreError
+from relay.model.observation import CursorMove
+from relay.model.plan import Plan
+from relay.store import Store
+from relay.store.database import connect, parse_url
+from relay.store.schema import metadata
+from tests.real.postgres import Postgres
+from tests.store.conftest import OpenStore
+from tests.store.things import delivery as a_delivery
+from tests.store.things import due, plan_of
+
+OTHER_PROCESS = """
+import sys
+from relay.model.errors import StoreBusyError
+from relay.store import Store
+try:
+    Store.for_running(sys.argv[1]).close()
+except StoreBusyError as error:
+    print("busy:", error)
+else:
+    print("free")
+print("alembic" in sys.modules)
+"""
+
+
+def other_process(url: str) -> list[str]:
+    """Runs on the store in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", OTHER_PROCESS, url], check=True, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout.splitlines()
+
+
+async def test_what_was_committed_is_there_after_opening_again(url: str) -> None:
+    store = Store(url)
+    await store.commit(plan_of(a_delivery("dlv_1"), cursor=CursorMove("s", None, "7")))
+    store.close()
+    again = Store(url)
+    try:
+        assert await due(again) == ["dlv_1"]
+        assert await again.cursor("s") == "7"
+    finally:
+        again.close()
+
+
+def test_migrations_make_what_the_schema_says(empty_url: str, open_store: OpenStore) -> None:
+    open_store(empty_url)
+    engine = connect(parse_url(empty_url), writing=False)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        # Alembic does not compare the conditions of partial indexes.
+        if engine.dialect.name == "sqlite":
+            made = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql LIKE '% WHERE %'"))
+            found = {name: sql.partition(" WHERE ")[2] for name, sql in made}
+            meant = {
+                str(index.name): str(index.dialect_options["sqlite"]["where"])
+                for table in metadata.tables.values()
+                for index in table.indexes
+                if index.dialect_options["sqlite"]["where"] is not None
+            }
+            assert found == meant
+    engine.dispose()
+
+
+def test_head_is_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_current_head() == migrate.HEAD
+
+
+def test_a_store_of_a_newer_release_is_left_alone(url: str) -> None:
+    Store(url).close()
+    engine = connect(parse_url(url), writing=True)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(StoreError, match="revision 9999 is of a newer msr-relay"):
+        Store(url)
+    with pytest.raises(StoreError, match="revision 9999"):
+        Store.for_running(url)
+    # It has let go of the lock.
+    assert other_process_fails(url) == "StoreError"
+
+
+def other_process_fails(url: str) -> str:
+    script = (
+        "import sys\nfrom relay.store import Store\n"
+        "try: Store.for_running(sys.argv[1])\nexcept Exception as error: print(type(error).__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, url], check=True, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout.strip()
+
+
+def test_only_one_may_run_on_a_store(url: str) -> None:
+    running = Store.for_running(url)
+    try:
+        with pytest.raises(StoreBusyError, match="another msr-relay runs"):
+            Store.for_running(url)
+        (told, alembic) = other_process(url)
+        assert told.startswith("busy: store: another msr-relay runs on ")
+        assert alembic == "False"
+        # A command may look and write meanwhile.
+        Store(url).close()
+    finally:
+        running.close()
+    # Opening a store whose tables are up to date does not even import Alembic.
+    assert other_process(url) == ["free", "False"]
+
+
+def test_two_processes_may_make_the_tables_at_the_same_time(empty_url: str) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from relay.store import Store; Store(sys.argv[1])",
+        empty_url,
+    ]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [(process.communicate(timeout=60)[1], process.returncode) for process in both] == [("", 0)] * 2
+
+
+def test_another_name_of_the_file_is_the_same_store(tmp_path: Path) -> None:
+    running = Store.for_running(f"sqlite:///{tmp_path}/relay.db")
+    (tmp_path / "link.db").symlink_to(tmp_path / "relay.db")
+    try:
+        with pytest.raises(StoreBusyError):
+            Store.for_running(f"sqlite:///{tmp_path}/link.db")
+    finally:
+        running.close()
+
+
+def test_a_process_that_died_leaves_no_lock(url: str) -> None:
+    script = "import os, sys; from relay.store import Store; Store.for_running(sys.argv[1]); os._exit(1)"
+    done = subprocess.run([sys.executable, "-c", script, url], check=False, timeout=60)
+    assert done.returncode == 1
+    Store.for_running(url).close()
+
+
+def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    store = Store.for_running(f"sqlite:///{tmp_path}/relay.db")
+    try:
+        modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
+    finally:
+        store.close()
+    assert {"relay.db", "relay.db.lock"} <= set(modes)
+    assert set(modes.values()) == {0}
+
+
+@pytest.mark.parametrize("writing", [True, False])
+def test_every_sqlite_connection_is_set_up(sqlite_url: str, writing: bool) -> None:
+    Store(sqlite_url).close()
+    engine = connect(parse_url(sqlite_url), writing=writing)
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda _c, _k, statement, *_: statements.append(statement))
+    for _ in range(2):
+        with engine.connect() as connection:
+            found = {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+                for name in (
+                    "journal_mode",
+                    "synchronous",
+                    "busy_timeout",
+                    "auto_vacuum",
+                    "journal_size_limit",
+                )
+            }
+        engine.dispose()
+        assert found == {
+            "journal_mode": "wal",
+            "synchronous": 2,
+            "busy_timeout": 5000,
+            "auto_vacuum": 2,
+            "journal_size_limit": 67108864,
+        }
+    assert statements[0] == ("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "relay.db",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "mysql://relay:s3cret@db/relay",
+        "postgresql://relay:s3/cret@db/relay",
+        "postgresql://relay:p@s3cret:w@db/relay",
+        "postgresql://relay:s3cret@db:s3cret/relay",
+        "sqlite:///relay.db?timeout=s3cret",
+        "postgresql://relay:s3cret@127.0.0.1:1/relay?nonsense=s3cret",
+        "postgresql://relay:s3cret@127.0.0.1:1/relay",
+    ],
+)
+def test_urls_that_cannot_be_used(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match=r"^store: ") as caught:
+        Store(url)
+    assert "s3" not in str(caught.value)
+    assert "s3" not in repr(caught.value)
+    # No traceback shows what it came from, for that may hold the password.
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_refused_password_is_not_told(postgres: Postgres) -> None:
+    url = postgres.fresh().replace("relay@", "nobody-here:s3cret@")
+    with pytest.raises(StoreError, match="nobody-here") as caught:
+        Store(url)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_what_is_not_a_database_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "relay.db").write_text("clusters: []\n" * 100)
+    with pytest.raises(StoreError, match="file is not a database"):
+        Store(f"sqlite:///{tmp_path}/relay.db")
+    assert (tmp_path / "relay.db").read_text() == "clusters: []\n" * 100
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"missing/relay\.db.*No such file"):
+        Store(f"sqlite:///{tmp_path}/missing/relay.db")
+    with pytest.raises(StoreError, match=r"missing/relay\.db.*No such file"):
+        Store.for_running(f"sqlite:///{tmp_path}/missing/relay.db")
+
+
+async def test_errors_hold_neither_statement_nor_values(store: Store, url: str) -> None:
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        connection.execute("CREATE TRIGGER t BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no'); END")
+        connection.close()
+    else:
+        engine = connect(parse_url(url), writing=True)
+        with engine.begin() as server:
+            server.execute(text("ALTER TABLE events ADD CONSTRAINT c CHECK (subject = 'never')"))
+        engine.dispose()
+    with pytest.raises(StoreError) as caught:
+        await store.commit(Plan(events=plan_of(a_delivery("dlv_s3cret")).events))
+    told = str(caught.value)
+    assert told.startswith("store: ")
+    assert not any(word in told for word in ("s3cret", "prod/app", "INSERT", "\n"))
+
+
+def open_files() -> int:
+    """How many files this process has open, where the machine tells; else 0."""
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0
+
+
+def test_no_file_is_left_open(tmp_path: Path) -> None:
+    before = open_files()
+    store = Store.for_running(f"sqlite:///{tmp_path}/relay.db")
+    store.close()
+    (tmp_path / "bad.db").write_text("no database" * 100)
+    with pytest.raises(StoreError):
+        Store.for_running(f"sqlite:///{tmp_path}/bad.db")
+    assert open_files() == before

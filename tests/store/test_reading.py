@@ -1,0 +1,189 @@
+"""Listings, counts, and values that come back as they went in."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.dialects import sqlite
+
+from relay.model.alert import AlertState, Told
+from relay.model.delivery import Attempt, ChannelHealth, DeliveryState, Outcome, TargetOutcome
+from relay.model.event import Status, Subject, SubjectKind
+from relay.model.observation import CursorMove
+from relay.model.plan import Plan
+from relay.store import Deed, Filter, Settlement, Store
+from relay.store.schema import Instant, Words
+from tests.store.things import CLEAN, HELL, NOW, alert, claims, delivery, due, event, later, one, plan_of
+
+
+async def test_thousands_of_ids_are_asked_for_at_once(store: Store) -> None:
+    ids = [f"evt_{n}" for n in range(1203)]
+    await store.commit(Plan(events=tuple(map(event, ids))))
+    asked = {*ids[1:], *(f"unknown_{n}" for n in range(1203))}
+    assert await store.known_events(asked) == set(ids[1:])
+    assert set(await store.events(asked)) == set(ids[1:])
+    assert await store.known_events([]) == set()
+
+
+async def test_events_are_filtered_and_paged(store: Store) -> None:
+    plan = Plan(
+        events=(
+            event("evt_0", type="a", cluster=None),
+            event("evt_1", type="a", cluster="lab"),
+            event("evt_2", type="b", status=Status.FIRING),
+            event("evt_3", type="a"),
+            event("evt_4", type="b"),
+        ),
+        unrouted=frozenset({"evt_1", "evt_4"}),
+    )
+    await store.commit(plan)
+
+    async def names(wanted: Filter) -> list[str]:
+        return [told.id for _, _, told in await store.list_events(wanted)]
+
+    assert await names(Filter()) == ["evt_4", "evt_3", "evt_2", "evt_1", "evt_0"]
+    assert await names(Filter(type="a", cluster="lab")) == ["evt_1"]
+    assert await names(Filter(status="firing")) == ["evt_2"]
+    assert await names(Filter(unrouted=True)) == ["evt_4", "evt_1"]
+    assert await names(Filter(type="a", limit=2)) == ["evt_3", "evt_1"]
+    page = await store.list_events(Filter(limit=2))
+    assert [routed for _, routed, _ in page] == [False, True]
+    assert await names(Filter(limit=2, before=page[-1][0])) == ["evt_2", "evt_1"]
+    assert await store.count_unrouted() == 2
+
+
+async def test_deliveries_are_filtered_and_paged(store: Store) -> None:
+    await store.commit(plan_of(*(delivery(f"dlv_{n}", channel="ab"[n % 2]) for n in range(6))))
+    await store.know_channels(["a"], NOW)
+
+    async def names(wanted: Filter) -> list[str]:
+        return [each.id for each in await store.list_deliveries(wanted)]
+
+    assert await names(Filter(limit=2)) == ["dlv_5", "dlv_4"]
+    assert await names(Filter(channel="b")) == ["dlv_5", "dlv_3", "dlv_1"]
+    assert await names(Filter(channel="a", state="held")) == []
+    assert await names(Filter(state="held", limit=1)) == ["dlv_5"]
+    assert await names(Filter(before=(await one(store, "dlv_2")).seq)) == ["dlv_1", "dlv_0"]
+
+
+async def test_alerts_are_filtered_the_latest_first(store: Store) -> None:
+    gone = alert("alr_gone", AlertState.RESOLVED, starts_at=later(2), ends_at=later(5))
+    pending = alert("alr_new", AlertState.PENDING, starts_at=later(1), cluster="lab")
+    firing = alert("alr_old", type="replica.missing", told=(Told("all", "soc", NOW, True),))
+    await store.commit(Plan(alerts=(firing, gone, pending)))
+    assert await store.list_alerts(Filter()) == [gone, pending, firing]
+    assert await store.list_alerts(Filter(state="resolved")) == [gone]
+    assert await store.list_alerts(Filter(cluster="lab")) == [pending]
+    assert await store.list_alerts(Filter(type="replica.missing")) == [firing]
+    assert await store.list_alerts(Filter(limit=1)) == [gone]
+    assert {each.id for each in await store.open_alerts()} == {"alr_new", "alr_old"}
+
+
+async def test_a_delivery_is_found_by_the_beginning_of_its_id(store: Store) -> None:
+    names = ["dlv_aa1", "dlv_aa2", "dlv_ab", "dlv_AA3", "dlv%x"]
+    await store.commit(plan_of(*map(delivery, names)))
+
+    async def found(prefix: str) -> list[str]:
+        return [each.id for each in await store.find_deliveries(prefix)]
+
+    assert await found("dlv_aa") == ["dlv_aa1", "dlv_aa2"]
+    assert await found("dlv_ab") == ["dlv_ab"]
+    assert await found("dlv%") == ["dlv%x"]
+    assert await found("%") == []
+    assert len(await found("dlv")) == 3
+    assert await found(HELL) == []
+
+
+async def test_text_from_hell_is_kept(store: Store) -> None:
+    big = "\U0001f525" * 250_000
+    bad = event(
+        "evt_1",
+        cluster=HELL,
+        subject=Subject(SubjectKind.REPOSITORY, HELL, gun=HELL),
+        summary=HELL,
+        labels={HELL: HELL},
+        details={"deep": [{"text": HELL}], "big": big},
+    )
+    firing = alert("alr_1", summary=HELL, fingerprint=HELL, details={"x": HELL})
+    sent = delivery("dlv_1", "evt_1", rule=HELL, channel=HELL, template=HELL)
+    cursor = CursorMove(HELL, None, HELL)
+    await store.commit(Plan((bad,), alerts=(firing,), deliveries=(sent,), cursor=cursor))
+    kept = (await store.events(["evt_1"]))["evt_1"]
+    assert kept == replace(
+        bad,
+        cluster=CLEAN,
+        subject=Subject(SubjectKind.REPOSITORY, CLEAN, gun=CLEAN),
+        summary=CLEAN,
+        labels={CLEAN: CLEAN},
+        details={"deep": [{"text": CLEAN}], "big": big},
+    )
+    (found,) = await store.open_alerts()
+    assert (found.summary, found.details) == (CLEAN, {"x": CLEAN})
+    assert await store.cursor(HELL) == CLEAN
+    await store.commit(Plan(cursor=CursorMove(HELL, HELL, "next")))
+    assert await store.cursor(CLEAN) == "next"
+
+    (claim,) = await claims(store, HELL)
+    assert claim.delivery.channel == CLEAN
+    target = TargetOutcome(HELL, Outcome.REJECTED, 550, HELL)
+    tried = Attempt("dlv_1", 1, NOW, 1.0, Outcome.REJECTED, 500, HELL, HELL + big, (target,), HELL)
+    after = replace(
+        claim.delivery,
+        state=DeliveryState.DEAD,
+        attempts=1,
+        settled=(HELL,),
+        receipt={"ts": HELL},
+        last_error=HELL,
+    )
+    await store.settle(Settlement(after, tried, NOW))
+    (attempt,) = await store.list_attempts("dlv_1")
+    assert (attempt.error, attempt.answer, attempt.body) == (CLEAN, CLEAN + big, CLEAN)
+    assert attempt.targets == (TargetOutcome(CLEAN, Outcome.REJECTED, 550, CLEAN),)
+    dead = await one(store, "dlv_1")
+    assert (dead.settled, dead.receipt, dead.last_error) == ((CLEAN,), {"ts": CLEAN}, CLEAN)
+
+    await store.record(Deed(NOW, HELL, HELL, HELL, HELL))
+    assert (await store.list_deeds())[0]["note"] == CLEAN
+    await store.save_health(ChannelHealth(HELL, reason=HELL))
+    assert (await store.healths())[CLEAN].reason == CLEAN
+    assert await store.list_events(Filter(type=HELL, cluster="\0")) == []
+    assert len(await store.list_events(Filter(cluster=HELL))) == 1
+
+
+async def test_a_harmless_text_that_looks_like_an_escape_stays(store: Store) -> None:
+    written = event("evt_1", summary="a literal \\u0000 stays")
+    await store.commit(Plan(events=(written,)))
+    assert await store.events(["evt_1"]) == {"evt_1": written}
+
+
+async def test_times_come_back_to_the_microsecond(store: Store) -> None:
+    east = datetime(2026, 11, 24, 2, 0, 0, 999999, tzinfo=timezone(timedelta(hours=5)))
+    await store.commit(plan_of(delivery("dlv_1", due_at=east, created_at=datetime.max.replace(tzinfo=UTC))))
+    kept = await one(store, "dlv_1")
+    assert kept.due_at == east
+    assert kept.due_at.tzinfo is UTC
+    assert kept.created_at == datetime.max.replace(tzinfo=UTC)
+    assert await due(store, now=east - timedelta(microseconds=1)) == []
+    assert await due(store, now=east) == ["dlv_1"]
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.datetimes(timezones=st.timezones()))
+def test_instants_round_trip_and_sort_alike(one: datetime, other: datetime) -> None:
+    instant, dialect = Instant(), sqlite.dialect()
+    first, second = (instant.process_bind_param(each, dialect) for each in (one, other))
+    assert first is not None
+    assert second is not None
+    assert instant.process_result_value(first, dialect) == one
+    assert instant.process_result_value(second, dialect) == other
+    assert (first < second) is (one < other)
+
+
+@given(st.text(alphabet=st.characters(codec=None)))
+def test_words_can_be_encoded_and_are_stable(text: str) -> None:
+    words, dialect = Words(), sqlite.dialect()
+    kept = words.process_bind_param(text, dialect)
+    assert kept is not None
+    assert "\0" not in kept
+    assert kept.encode().decode() == kept
+    assert words.process_bind_param(kept, dialect) == kept
