@@ -20,7 +20,7 @@ from relay.model.delivery import Message, Sent
 from relay.model.text import storable
 
 if TYPE_CHECKING:
-    from relay.channels.apprise_services import Failure, Service
+    from relay.channels.apprise_services import Failure, Fault, Service
 
 # Apprise's log lines hold URLs, and so do those of what it sends with. What is needed comes with its results.
 for _logger in map(logging.getLogger, ("apprise", "urllib3")):
@@ -36,7 +36,7 @@ _HANGING: Final = 2
 
 class _Loaded(NamedTuple):
     services: "list[Service]"
-    faults: list[tuple[str, str]]
+    faults: "list[Fault]"
     threads: Threads
 
 
@@ -109,15 +109,17 @@ class Apprise(Channel):
             for service in services
             if service.target not in message.settled
         ]
-        # The others are told all the same, and the delivery shows what is missing.
-        unusable = [
-            Result(target, Rejected(text)) for target, text in faults if target not in message.settled
-        ]
-        return conclude([*unusable, *await asyncio.gather(*tasks)])
+        return conclude([*self._unusable(faults, message), *await asyncio.gather(*tasks)])
 
     def plain(self, title: str, text: str, payload: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG002
         """Title and text."""
         return {"title.txt": title, "txt": text}
+
+    def _unusable(self, faults: "list[Fault]", message: Message) -> list[Result]:
+        # The others are told all the same, and the delivery shows what is missing. What Apprise says of a
+        # file cannot be tied to a target: that is for `check`.
+        wrong = faults if self.urls else []
+        return [Result(place, Rejected(text)) for place, text in wrong if place not in message.settled]
 
     async def _notify(
         self, threads: Threads, service: "Service", content: Mapping[str, str], kind: str, message: Message

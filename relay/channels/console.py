@@ -61,10 +61,10 @@ class Console(Channel):
         try:
             async with asyncio.timeout(self.timeout.total_seconds()):
                 await self._thread.run(lambda: self._write(message, body))
-        except (OSError, ValueError) as error:
-            raise Retryable(f"the output cannot be written: {error}") from None
         except (TimeoutError, AllBusyError):
             raise Retryable("the output takes nothing: whatever reads it has stopped reading") from None
+        except (OSError, ValueError) as error:
+            raise Retryable(f"the output cannot be written: {error}") from None
         return Sent()
 
     def plain(self, title: str, text: str, payload: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG002

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, getaddresses
+from email.utils import format_datetime
 from typing import Final
 
 from relay.channels.base import cut
@@ -18,6 +18,7 @@ SUBJECT: Final = 200
 TEXT: Final = 200_000
 HTML: Final = 500_000
 _POLICY: Final = SMTP.clone(cte_type="7bit")
+_ADDRESS: Final = re.compile(r'(?:"([^"<>]*)"|([^"<>@,]*?)) *<([^<> ]+)>|([^<> ]+)')
 _LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
 _DOMAIN: Final = re.compile(r"(?=.{1,253}\Z)\w([\w-]*\w)?(\.\w([\w-]*\w)?)*", re.A)
 
@@ -40,14 +41,14 @@ def parse_address(text: str) -> Address:
     An international domain is put into its ASCII form. The part before the `@` has to be ASCII: the other
     would need every server on the way to know SMTPUTF8.
     """
-    found = getaddresses([text])
-    name, address = found[0] if len(found) == 1 else ("", "")
+    found = _ADDRESS.fullmatch(text)
+    name, address = (found[1] or found[2] or "", found[3] or found[4]) if found else ("", "")
     local, _, domain = address.rpartition("@")
     try:
         domain = domain.encode("idna").decode("ascii")
     except UnicodeError:
         domain = ""
-    if not (_LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain)) or not name.isprintable():
+    if not (_LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain)) or not text.isprintable():
         raise ValueError("not one mail address: write oncall@example.com or On Call <oncall@example.com>")
     return Address(storable(name), local, domain)
 

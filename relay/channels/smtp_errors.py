@@ -37,7 +37,7 @@ _PERMANENT: Final[dict[Stage, tuple[type[SendError], str]]] = {
 def by_reply(stage: Stage, code: int, said: str) -> SendError:
     """The error that a reply means. `said` is its text as it may be shown."""
     kind: type[SendError]
-    if 530 <= code < 540:
+    if 530 <= code < 540 and stage is not Stage.LOGIN:
         kind, text = Refused, "the mail server wants a login, or refuses it: correct `smtp`"
     elif stage is Stage.SENDER and code == _TOO_LARGE:
         kind, text = _PERMANENT[Stage.MESSAGE]
