@@ -30,6 +30,8 @@ for _logger in map(logging.getLogger, ("apprise", "urllib3")):
 _TITLE: Final = 250
 _BODY: Final = 32_768
 _KINDS: Final = {"critical": "failure", "error": "failure", "warning": "warning"}
+_SHARE: Final = 0.9
+"""How much of the time a service may take: the outcomes of the others have to get out in time."""
 _HANGING: Final = 2
 """Threads for each one that can be under way: so many may hang before sending is refused."""
 
@@ -127,7 +129,7 @@ class Apprise(Channel):
         from relay.channels.apprise_services import notify
 
         try:
-            async with asyncio.timeout(self.timeout.total_seconds()):
+            async with asyncio.timeout(_SHARE * self.timeout.total_seconds()):
                 failed = await threads.run(lambda: notify(service, content["title"], content["text"], kind))
         except TimeoutError:
             text = "no end in time; the message may still arrive: check the service, or raise `timeout`"

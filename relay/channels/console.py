@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self, TextIO
 
 from pydantic import PrivateAttr
-from rich.console import Console as Terminal
-from rich.text import Text
 
 from relay.channels.base import Channel
 from relay.channels.errors import Retryable
@@ -82,6 +80,9 @@ class Console(Channel):
     def _write(self, message: Message, body: str) -> None:
         out = self._out
         if self._on_terminal:
+            from rich.console import Console as Terminal
+            from rich.text import Text
+
             line = Text(body)
             line.highlight_words([_label(message)], _STYLES.get(message.severity, ""))
             Terminal(file=out, highlight=False, soft_wrap=True).print(line)

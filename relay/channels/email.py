@@ -5,7 +5,6 @@ import re
 import socket
 import ssl
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import timedelta
 from email.headerregistry import Address
 from functools import cached_property
@@ -31,7 +30,6 @@ from relay.http import Http
 from relay.model.delivery import Message, Sent
 
 _PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
-_QUIT_SECONDS: Final = 2.0
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,70}")
 _OURS: Final = {
     "auto-submitted", "bcc", "cc", "date", "from", "in-reply-to", "message-id", "mime-version", "references",
@@ -168,15 +166,12 @@ class Email(Channel):
             async with asyncio.timeout(self.timeout.total_seconds()):
                 await self._open(client)
                 results = await self._transact(client, message, body.encode("ascii"))
-            # The server has taken what it took, however it says good-bye.
-            with suppress(SMTPException, OSError):
-                await client.quit(timeout=_QUIT_SECONDS)
         except (SMTPException, OSError) as error:
             failure = by_break(error, self.smtp.where)
         else:
             return conclude(results)
         finally:
-            client.close()
+            _leave(client)
         raise failure
 
     def plain(self, title: str, text: str, payload: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG002
@@ -258,3 +253,11 @@ class Email(Channel):
     def _failure(self, stage: Stage, error: SMTPResponseException) -> SendError:
         at = Stage.LOGIN if isinstance(error, SMTPAuthenticationError) else stage
         return by_reply(at, error.code, self.shown(error.message))
+
+
+def _leave(client: SMTP) -> None:
+    # The answer to QUIT is not waited for: whatever it were, the mail has been taken or not, and a time-out
+    # here would make a mail that was taken look like one that was not.
+    if isinstance(client.transport, asyncio.WriteTransport) and not client.transport.is_closing():
+        client.transport.write(b"QUIT\r\n")
+    client.close()

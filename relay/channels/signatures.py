@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from standardwebhooks import Webhook
 
 Signer = Callable[[str, datetime, str], str]
@@ -49,6 +48,9 @@ def asymmetric(key: str) -> Signer:
 
     Raises ValueError, without the key in it, for anything else.
     """
+    # 8 MiB that only those have to pay who sign so.
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     if key.startswith(_PUBLIC):
         raise ValueError("this is a public key, for receivers: signing needs the private one, `whsk_…`")
     if not key.startswith(_PRIVATE):

@@ -125,7 +125,7 @@ def _said(sent: Sent, channel: Channel) -> Result:
     sent = replace(sent, answer=channel.shown(sent.answer))
     outcome = overall(sent.targets)
     errors = [f"{each.target}: {each.error}" for each in sent.targets if each.error]
-    return Result(outcome, sent, channel.shown("; ".join(errors)) or None)
+    return Result(outcome, sent, channel.shown("; ".join(errors)) or None, sent.retry_after)
 
 
 def _failed(error: SendError, channel: Channel) -> Result:
