@@ -187,11 +187,12 @@ def _in_json(value: object) -> Markup:
 
 
 def _in_slack(value: object) -> Markup:
-    return value if isinstance(value, Markup) else _ready(json.dumps(_slack_text(str(value)))[1:-1])
+    return value if isinstance(value, Markup) else _ready(json.dumps(_slack_text(value))[1:-1])
 
 
-def _slack_text(text: str) -> str:
-    return clean(text) if isinstance(text, _Escaped | Markup) else slack_escape(clean(text))
+def _slack_text(value: object) -> str:
+    text = clean(str(value))
+    return text if isinstance(value, _Escaped | Markup) else slack_escape(text)
 
 
 def _json_in_html(value: object, indent: int | None = None) -> Markup:

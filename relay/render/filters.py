@@ -146,10 +146,11 @@ def codespans_html(value: object) -> Markup:
     return Markup(_SPAN.sub(_CODE, str(escape(clean(str(value))))))  # noqa: S704
 
 
-def listed(values: Sequence[Any], most: int = 10) -> str:
+def listed(values: Iterable[Any], most: int = 10) -> str:
     """The first 10 (or `most`) members, separated by commas, and how many more there are."""
-    shown = ", ".join(one_line(str(value)) for value in values[:most])
-    return shown if len(values) <= most else f"{shown} and {len(values) - most} more"
+    texts = [one_line(str(value)) for value in values]
+    shown = ", ".join(texts[:most])
+    return shown if len(texts) <= most else f"{shown} and {len(texts) - most} more"
 
 
 def as_json(value: Any, *, escape: Callable[[str], str] | None = None, indent: int | None = None) -> str:

@@ -98,6 +98,7 @@ class Renderer:
             except ValueError as error:
                 message = f"makes no valid JSON of a sample of {telling.type}: {error}"
                 yield TemplateError(f"{kind}/{name}.{part}{_SUFFIX}", None, message)
+                return
 
     def names(self, kind: str) -> tuple[str, ...]:
         """The names under which the kind has templates: `default`, event types, users' own."""

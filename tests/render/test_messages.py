@@ -1,0 +1,196 @@
+"""What the shipped templates say: every type, status and kind of channel."""
+
+import json
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import pytest
+from slack_sdk.models.blocks import Block
+
+from relay.model.catalogue import CATALOGUE
+from relay.model.event import Event, Status
+from relay.model.samples import sample
+from relay.model.severity import Severity
+from relay.render import Renderer
+from tests.render.helpers import PARTS, PLACES, PUBLIC, StillClock, every_event, telling
+
+EVENTS = list(every_event())
+IDS = [f"{event.type}-{event.status}" for event in EVENTS]
+
+
+def said(renderer: Renderer, *events: Event, **other: str) -> dict[str, str]:
+    """All parts of all kinds, by `kind/part`, unescaped where JSON would hide what is read."""
+    found = {}
+    for kind, parts in PARTS.items():
+        for part, text in renderer.render(kind, parts, telling(*events, **other)).items():
+            whole = json.dumps(json.loads(text), ensure_ascii=False) if part == "json" else text
+            found[f"{kind}/{part}"] = whole.replace("&#39;", "'")
+    return found
+
+
+def test_the_shipped_templates_have_no_fault(renderer: Renderer) -> None:
+    assert renderer.check() == []
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=IDS)
+def test_every_event_is_told_in_every_place(renderer: Renderer, event: Event) -> None:
+    headline = renderer.render("apprise", ["title.txt"], telling(event))["title.txt"].partition(": ")[2]
+    assert headline
+    texts = said(renderer, event)
+    webhook = texts.pop("webhook/json")
+    assert event.summary in webhook
+    for place, text in texts.items():
+        assert headline in text, place
+        assert (event.cluster or "msr-relay") in text, place
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=IDS)
+def test_slack_takes_every_message(renderer: Renderer, event: Event) -> None:
+    document = json.loads(renderer.render("slack", ["json"], telling(event))["json"])
+    assert document["text"]
+    blocks = Block.parse_all(document["blocks"])
+    assert len(blocks) == len(document["blocks"]) <= 50
+    for block in blocks:
+        block.validate_json()
+    assert document["blocks"][0]["type"] == "header"
+    assert all(len(block.get("fields", [])) <= 10 for block in document["blocks"])
+
+
+def test_a_subject_says_where_how_bad_and_what(renderer: Renderer) -> None:
+    def subject(event: Event) -> str:
+        return renderer.render("email", ["subject.txt"], telling(event))["subject.txt"]
+
+    assert subject(sample("trust.deleted")) == "[prod] CRITICAL: Trust data of prod/app was deleted"
+    assert (
+        subject(sample("replica.unhealthy", Status.RESOLVED))
+        == "[prod] RESOLVED: Replica f2277ad178f7 is healthy again"
+    )
+    assert subject(sample("store.failing")) == "[msr-relay] WARNING: The store cannot be written"
+
+
+@pytest.mark.parametrize("type_name", [name for name, kind in CATALOGUE.items() if kind.lasting])
+def test_the_end_says_how_long_it_lasted(renderer: Renderer, type_name: str) -> None:
+    texts = said(renderer, sample(type_name, Status.RESOLVED))
+    del texts["webhook/json"], texts["email/subject.txt"], texts["apprise/title.txt"]
+    assert all("9m" in text for text in texts.values())
+    assert all("9m" not in text for text in said(renderer, sample("trust.deleted")).values())
+
+
+def test_what_is_no_longer_watched_is_not_called_healthy(renderer: Renderer) -> None:
+    ended = sample("replica.unhealthy", Status.RESOLVED)
+    ended = replace(ended, details={**ended.details, "ended_because": "no longer watched"})
+    texts = said(renderer, ended)
+    for place, text in texts.items():
+        assert "healthy again" not in text, place
+        assert "no longer watched" in text, place
+    assert "Nobody has seen that the trouble is over." in " ".join(texts["email/txt"].split())
+
+
+@pytest.mark.parametrize(
+    ("healthy", "replicas", "words"),
+    [
+        (2, 3, "has quorum: 2 of 3 replicas are healthy and 2 are needed. Not one more may fail."),
+        (4, 5, "has quorum: 4 of 5 replicas are healthy and 3 are needed. 1 more may fail."),
+        (1, 3, "has lost quorum: 1 of 3 replicas are healthy and 2 are needed."),
+        (1, 2, "has lost quorum: 1 of 2 replicas are healthy and 2 are needed."),
+    ],
+)
+def test_quorum_is_counted(renderer: Renderer, healthy: int, replicas: int, words: str) -> None:
+    event = sample("replica.unhealthy")
+    event = replace(event, details={**event.details, "healthy": healthy, "replicas": replicas})
+    text = " ".join(renderer.render("email", ["txt"], telling(event))["txt"].split())
+    assert words in text
+    assert ("emergency-repair" in text) == (healthy < replicas // 2 + 1)
+    assert ("remove the unhealthy replica first" in text) == (healthy >= replicas // 2 + 1)
+
+
+def test_links_are_there_only_with_a_public_url(renderer: Renderer) -> None:
+    event = sample("cluster.issue")
+    link = f"{PUBLIC}/events/{event.id}"
+    without = said(Renderer([], clock=StillClock()), event)
+    with_links = said(renderer, event)
+    for place in ("slack/json", "email/txt", "email/html", "apprise/txt", "webhook/json"):
+        assert link in with_links[place]
+        assert "http" not in without[place].replace("msr-", ""), place
+
+
+def test_times_are_in_the_configured_zone() -> None:
+    renderer = Renderer([], clock=StillClock(), timezone=ZoneInfo("Europe/Berlin"))
+    assert (
+        "2026-11-23 21:58:11 CET"
+        in renderer.render("email", ["txt"], telling(sample("trust.deleted")))["txt"]
+    )
+
+
+def test_text_stays_within_80_columns(renderer: Renderer) -> None:
+    for event in EVENTS:
+        for kind in ("email", "apprise"):
+            text = renderer.render(kind, ["txt"], telling(event))["txt"]
+            assert max(len(line) for line in text.splitlines()) <= 80, text
+            assert "\n\n\n" not in text
+            assert not any(line != line.rstrip() for line in text.splitlines())
+
+
+def test_the_console_says_it_in_few_lines(renderer: Renderer) -> None:
+    for event in EVENTS:
+        lines = renderer.render("console", ["txt"], telling(event))["txt"].splitlines()
+        assert 1 <= len(lines) <= 8
+        assert all(line.startswith("    ") for line in lines[1:])
+
+
+def test_a_group_lists_ten_and_counts_the_rest(renderer: Renderer) -> None:
+    events = [sample(name) for name in CATALOGUE]
+    texts = said(renderer, *events)
+    for place, text in texts.items():
+        if place in {"email/subject.txt", "apprise/title.txt"}:
+            assert text == "[prod] 19 messages, the worst critical"
+        elif place != "webhook/json":
+            assert "Replica msr-2.example.com is unhealthy: storage" in text
+            assert "Cluster prod cannot be read" not in text
+            assert "… and 9 more" in text
+    document = json.loads(texts["slack/json"])
+    assert len(Block.parse_all(document["blocks"])) == 13
+
+
+def test_a_group_of_ten_says_of_no_more(renderer: Renderer) -> None:
+    events = [sample(name) for name in list(CATALOGUE)[:10]]
+    assert all(
+        "more</td>" not in text and "and 0 more" not in text for text in said(renderer, *events).values()
+    )
+
+
+def test_a_group_says_what_is_over(renderer: Renderer) -> None:
+    mixed = said(renderer, sample("cluster.issue"), sample("replica.stale", Status.RESOLVED))
+    assert mixed["email/subject.txt"] == "[prod] 2 messages, 1 of them resolved, the worst warning"
+    over = said(renderer, sample("cluster.issue", Status.RESOLVED), sample("replica.stale", Status.RESOLVED))
+    assert over["email/subject.txt"] == "[prod] 2 messages, all resolved"
+
+
+def test_both_ends_in_one_are_told_as_one_thing(renderer: Renderer) -> None:
+    texts = said(renderer, sample("cluster.issue", Status.FIRING), sample("cluster.issue", Status.RESOLVED))
+    assert texts["email/subject.txt"] == "[prod] RESOLVED: Issue table_availability is over"
+    for place in ("slack/json", "email/txt", "email/html", "apprise/txt"):
+        assert "began and ended before this could be delivered" in texts[place]
+
+
+def test_an_unknown_type_is_still_told(renderer: Renderer) -> None:
+    event = replace(sample("trust.deleted"), type="future.thing", details={"whatever": 1})
+    for kind, part in PLACES:
+        assert "Trust data of prod/app was deleted" in renderer.render(kind, [part], telling(event))[part]
+
+
+def test_a_replay_says_so(renderer: Renderer) -> None:
+    texts = said(renderer, sample("trust.deleted"), replay_of="dlv_0")
+    for place in ("slack/json", "email/txt", "email/html", "webhook/json"):
+        assert "dlv_0" in texts[place]
+
+
+def test_severities_look_different(renderer: Renderer) -> None:
+    texts = {
+        severity: renderer.render(
+            "slack", ["json"], telling(replace(sample("cluster.issue"), severity=severity))
+        )["json"]
+        for severity in Severity
+    }
+    starts = {json.loads(text)["text"].partition(" ")[0] for text in texts.values()}
+    assert len(starts) == len(Severity)
