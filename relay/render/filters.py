@@ -19,6 +19,7 @@ Filter = Callable[..., Any]
 
 _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _TIME: Final = "%Y-%m-%d %H:%M:%S %Z"
+_LABEL: Final = 40
 _LONGEST_WIDTH: Final = 1000
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SPAN: Final = re.compile(r"`([^`]+)`")
@@ -131,7 +132,7 @@ def wrap(value: object, width: int = 76, indent: str = "") -> str:
 
 def aligned(facts: Iterable[Sequence[Any]], width: int = 76) -> str:
     """Pairs of label and value as lines with the values under each other, wrapped at `width` columns."""
-    rows = [(one_line(str(label)) + ":", one_line(str(value))) for label, value in facts]
+    rows = [(cut(one_line(str(label)), _LABEL) + ":", one_line(str(value))) for label, value in facts]
     column = max((len(label) for label, _ in rows), default=0) + 2
     return "\n".join(wrap(f"{label:<{column}}{value}", width, " " * column) for label, value in rows)
 

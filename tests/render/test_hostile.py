@@ -105,10 +105,10 @@ def check_text(*events: Event) -> None:
     for kind, body, line in (("email", "txt", "subject.txt"), ("apprise", "txt", "title.txt")):
         parts = RENDERER.render(kind, [body, line], telling(*events))
         assert not UNSAFE.search(parts[body])
-        assert len(parts[body]) < 120_000
+        assert len(parts[body]) < 60_000
         assert parts[line] == " ".join(parts[line].split())
         assert not UNSAFE.search(parts[line])
-        assert len(parts[line]) < 5000
+        assert len(parts[line]) < 300
     assert not UNSAFE.search(RENDERER.render("console", ["txt"], telling(*events))["txt"])
 
 
