@@ -9,7 +9,7 @@ from relay.model.errors import RelayError
 
 
 def main() -> None:
-    """Run a command; an error that the product raises on purpose ends it with one clear text and its status."""
+    """Run a command; an error raised on purpose ends it with one clear text and its exit status."""
     from relay.cli.commands import app
 
     try:

@@ -24,6 +24,12 @@ Config = Annotated[
 ]
 
 
+@app.callback()
+def _commands() -> None:
+    # With a callback even a single command goes by its name.
+    pass
+
+
 @app.command()
 def run(config: Config = None) -> None:
     """Watch the clusters and send messages, until stopped."""
