@@ -1,0 +1,133 @@
+"""SIGKILL at every step of the data path: nothing is lost, and only what was in flight comes twice."""
+
+import json
+import signal
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+
+from relay.model.steps import Step
+from tests.acceptance.conftest import MakeRelay
+from tests.acceptance.imitated import Cluster
+from tests.acceptance.relay import Relay, until
+from tests.acceptance.told import Told, told, webhook
+from tests.real.webhooks import Receiver
+
+IN_THE_MIDDLE = {
+    Step.READ: 8,
+    Step.PLANNED: 6,
+    Step.COMMITTING: 5,
+    Step.COMMITTED: 4,
+    Step.CLAIMED: 5,
+    Step.RENDERED: 6,
+    Step.SENT: 6,
+    Step.SETTLING: 4,
+    Step.SETTLED: 6,
+}
+"""The how-manieth time of each step lies within the work on ten deletions and an alert."""
+
+AT_ONCE = {"one": 1, "four": 4}
+"""The channels, and how many messages each has under way at most."""
+KILLS = 2
+
+
+def test_every_step_is_tried() -> None:
+    assert set(IN_THE_MIDDLE) == set(Step)
+
+
+@pytest.mark.parametrize("step", list(Step))
+def test_killed_at_a_step_nothing_is_lost(
+    step: Step, cluster: Cluster, webhooks: Receiver, make_relay: MakeRelay
+) -> None:
+    relay = make_relay(
+        {
+            "clusters": [
+                cluster.settings(
+                    watch={
+                        "changefeed": {"every": "200ms", "start": "beginning", "page": 3},
+                        "cluster_status": "200ms",
+                    }
+                )
+            ],
+            "channels": [
+                webhook(webhooks, name, f"/{name}", concurrency=most, timeout="10s")
+                for name, most in AT_ONCE.items()
+            ],
+        }
+    )
+    issue = cluster.do(lambda it: it.raise_issue("table_availability", "not ready", critical=True))
+    deleted = [f"prod/app-{number}" for number in range(10)]
+    cluster.delete(*deleted[:5])
+    _dies(relay, step.value)
+    first_cursor = _cursor(relay)
+
+    cluster.delete(*deleted[5:])
+    cluster.do(lambda it: it.clear_issue(issue))
+    _dies(relay, f"{step.value}:{IN_THE_MIDDLE[step]}")
+    second_cursor = _cursor(relay)
+
+    second_issue = cluster.do(lambda it: it.raise_issue("memory_error", "too little", critical=False))
+    relay.start()
+    for name in AT_ONCE:
+        until(lambda name=name: _deletions(told(webhooks, f"/{name}")) >= set(deleted), "all deletions came")
+        until(lambda name=name: _issues(told(webhooks, f"/{name}"), "firing"), "the issue was told")
+    cluster.do(lambda it: it.clear_issue(second_issue))
+    for name in AT_ONCE:
+        until(lambda name=name: _all_resolved(told(webhooks, f"/{name}")), "all alerts were resolved")
+    until(lambda: not _pending(relay), "nothing is left to send")
+    assert relay.stop() == 0
+
+    for name, most in AT_ONCE.items():
+        _check(told(webhooks, f"/{name}"), deleted, repeats=KILLS * most)
+    assert _deletion_events(relay) == len(deleted), "a repeated reading is not a new event"
+    feed = [entry.id for entry in cluster.do(lambda it: it.feed.select("0", 1000, None))]
+    heads = [cursor for cursor in (first_cursor, second_cursor, _cursor(relay)) if cursor is not None]
+    assert heads == sorted(heads, key=feed.index), "the cursor never goes back"
+    assert heads[-1] == feed[-1]
+
+
+def _dies(relay: Relay, stop_at: str) -> None:
+    relay.start(stop_at, wait=False)
+    assert relay.wait() == -signal.SIGKILL, relay.log()
+
+
+def _cursor(relay: Relay) -> str | None:
+    """The record that was read last, None if the feed was never read."""
+    if not relay.rows("SELECT 1 FROM sqlite_master WHERE name = 'cursors'"):
+        return None
+    found = relay.rows("SELECT value FROM cursors WHERE scope LIKE 'prod/changefeed/%'")
+    head = json.loads(found[0][0])["head"] if found else None
+    return None if head is None else str(head["id"])
+
+
+def _pending(relay: Relay) -> int:
+    return int(relay.rows("SELECT count(*) FROM deliveries WHERE state = 'pending'")[0][0])
+
+
+def _deletion_events(relay: Relay) -> int:
+    return int(relay.rows("SELECT count(*) FROM events WHERE type = 'trust.deleted'")[0][0])
+
+
+def _deletions(messages: Iterable[Told]) -> set[str]:
+    return {each.name for each in messages if each.type == "trust.deleted"}
+
+
+def _issues(messages: Iterable[Told], status: str) -> set[str]:
+    return {each.data["id"] for each in messages if each.type == "cluster.issue" and each.status == status}
+
+
+def _all_resolved(messages: list[Told]) -> bool:
+    return _issues(messages, "firing") == _issues(messages, "resolved")
+
+
+def _check(messages: list[Told], deleted: list[str], repeats: int) -> None:
+    assert _deletions(messages) == set(deleted)
+    times = Counter(each.delivery for each in messages)
+    assert sum(times.values()) - len(times) <= repeats, times
+    facts = Counter(
+        (each.data["id"], each.status) for each in {each.delivery: each for each in messages}.values()
+    )
+    assert set(facts.values()) == {1}, "a repeat has the same id as what it repeats"
+    assert _issues(messages, "firing") == _issues(messages, "resolved") != set()
+    assert {each.type for each in messages} == {"trust.deleted", "cluster.issue"}
