@@ -126,7 +126,8 @@ class ChannelLoop:
         return None
 
     async def _claim(self, now: datetime, limit: int) -> bool:
-        claims = await self._store.due(self.channel.name, now, limit, self._taken)
+        # A copy: what is settled while the store reads must still count as taken for what it has read.
+        claims = await self._store.due(self.channel.name, now, limit, frozenset(self._taken))
         self._taken.update(claim.delivery.seq for claim in claims)
         self._ready.extend(claims)
         if claims:
@@ -134,7 +135,7 @@ class ChannelLoop:
         return bool(claims)
 
     async def _until_due(self) -> float:
-        due_at = await self._store.next_due(self.channel.name, self._taken)
+        due_at = await self._store.next_due(self.channel.name, frozenset(self._taken))
         wait = _LOOK_AGAIN if due_at is None else _seconds(due_at - self._clock.now())
         return min(wait, _LOOK_AGAIN)
 
