@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Sel
 
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
-from relay.channels.base import Channel, Rate, RateField, Timeout, cut
+from relay.channels.base import Channel, RateField, Secrets, Texts, Timeout, cut
 from relay.channels.classify import failure
 from relay.channels.errors import Refused, Rejected, Retryable, SendError
 from relay.channels.targets import Result, conclude
@@ -53,17 +53,17 @@ class Apprise(Channel):
 
     kind: Literal["apprise"]
     """`apprise`"""
-    urls: tuple[SecretStr, ...] = ()
-    """Apprise URLs, such as `pover://USER@TOKEN`. They hold tokens, so they are shown nowhere."""
+    urls: Secrets = ()
+    """Apprise URLs, such as `pover://USER@TOKEN`. Treated as secrets. One, or a list."""
     config_file: Path | None = None
     """An Apprise configuration file, text or YAML, instead of `urls`. Includes are not followed."""
-    tags: tuple[str, ...] = ()
+    tags: Texts = ()
     """Which services of `config_file` are meant: those with any of these tags; without tags, all."""
     timeout: Timeout = timedelta(seconds=60)
     """How long one attempt may take, with the pauses that Apprise makes for a service's sake."""
     concurrency: int = Field(default=2, ge=1, le=64)
     """How many messages may be under way at once."""
-    rate: RateField | None = Rate(10, 60.0)
+    rate: RateField | None = Field(default="10/m", validate_default=True)
     """How many messages may go out in a time."""
 
     _loaded: "_Loaded | None" = PrivateAttr(default=None)

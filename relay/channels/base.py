@@ -14,13 +14,16 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PlainSerializer,
     PlainValidator,
     SecretStr,
     WithJsonSchema,
 )
+from pydantic_core import CoreSchema, core_schema
 
-from relay.config.durations import Duration, parse_duration
+from relay.config.durations import Duration
 from relay.http import Http, redact
 from relay.model.delivery import Message, Sent
 from relay.model.text import storable
@@ -84,16 +87,34 @@ class Section(BaseModel):
     )
 
 
-def waits(text: str) -> tuple[timedelta, ...]:
-    """The durations in a text such as `5s 5m 30m`."""
-    return tuple(parse_duration(word) for word in text.split())
+class _Several:
+    """Lets one value stand for a list of one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_as_list, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        members = handler(core)
+        return {"anyOf": [members["items"], members]}
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str | SecretStr) else value
+
+
+Texts = Annotated[tuple[str, ...], _Several()]
+"""One text, or a list."""
+Secrets = Annotated[tuple[SecretStr, ...], _Several()]
+"""One secret, or a list."""
 
 
 class Retry(Section):
-    """When a failed message is tried again."""
+    """Which waits there are between the attempts at a message that was not taken."""
 
     schedule: tuple[Duration, ...] = Field(
-        default=waits("5s 30s 2m 5m 15m 30m 1h 2h 4h 8h 12h 24h"), min_length=1
+        default=("5s", "30s", "2m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "24h"),
+        validate_default=True,
+        min_length=1,
     )
     """The waits before the second, third … attempt."""
     jitter: float = Field(default=0.1, ge=0, le=0.5)
@@ -122,7 +143,7 @@ class Channel(Section, ABC):
     rate: RateField | None = None
     """How many messages may go out in a time, such as `1/s` or `30/m`; none: no limit."""
     retry: Retry = Retry()
-    """When a failed message is tried again."""
+    """When a message that was not taken is tried again."""
 
     @abstractmethod
     def compose(self, message: Message) -> str:

@@ -19,10 +19,10 @@ from aiosmtplib import (
     SMTPRecipientRefused,
     SMTPResponseException,
 )
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from relay.channels import mail_message
-from relay.channels.base import Channel, Rate, RateField, Section, Timeout
+from relay.channels.base import Channel, RateField, Section, Texts, Timeout
 from relay.channels.errors import Refused, Rejected, SendError
 from relay.channels.smtp_errors import Stage, by_break, by_reply, no_recipient
 from relay.channels.targets import Result, conclude
@@ -37,17 +37,17 @@ _OURS: Final = {
 }  # fmt: skip
 
 
-def _several(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 def _check_address(value: str) -> str:
     mail_message.parse_address(value)
     return value
 
 
+def _check_addresses(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_check_address, values))
+
+
 MailAddress = Annotated[str, AfterValidator(_check_address)]
-Addresses = Annotated[tuple[MailAddress, ...], BeforeValidator(_several)]
+Addresses = Annotated[Texts, AfterValidator(_check_addresses)]
 
 
 class Smtp(Section):
@@ -137,7 +137,7 @@ class Email(Channel):
     """How long one attempt may take."""
     concurrency: int = Field(default=2, ge=1, le=256)
     """How many mails may be under way at once."""
-    rate: RateField | None = Rate(1, 1.0)
+    rate: RateField | None = Field(default="1/s", validate_default=True)
     """How many mails may go out in a time."""
 
     @field_validator("headers")

@@ -49,7 +49,9 @@ def parse_address(text: str) -> Address:
     except UnicodeError:
         domain = ""
     if not (_LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain)) or not text.isprintable():
-        raise ValueError("not one mail address: write oncall@example.com or On Call <oncall@example.com>")
+        raise ValueError(
+            f"{text[:80]!r} is not one mail address: write oncall@example.com or On Call <oncall@example.com>"
+        )
     return Address(storable(name), local, domain)
 
 

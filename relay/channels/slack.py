@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from relay.channels.base import Rate, RateField
+from relay.channels.base import RateField
 from relay.channels.block_kit import TEXT, cut_mrkdwn, fit
 from relay.channels.classify import retry_after
 from relay.channels.errors import BadBody, Refused, Rejected, SendError
@@ -54,7 +54,7 @@ class Slack(HttpChannel):
     """The channel's id (`C…`) or name, for `token`. The bot has to be a member."""
     api_url: str = "https://slack.com/api/"
     """Base URL of the Web API; GovSlack has another one."""
-    rate: RateField | None = Rate(1, 1.0)
+    rate: RateField | None = Field(default="1/s", validate_default=True)
     """How many messages may go out in a time. Slack allows one per second and channel."""
 
     @field_validator("webhook_url")

@@ -4,12 +4,12 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, WithJsonSchema, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from relay.channels import signatures
-from relay.channels.base import Retry, waits
+from relay.channels.base import Retry, Secrets
 from relay.channels.over_http import HttpChannel, http_url, read_json
 from relay.config.durations import Duration
 from relay.http import Http
@@ -27,12 +27,12 @@ _OURS: Final = {
 class WebhookRetry(Retry):
     """The schedule that Standard Webhooks recommends."""
 
-    schedule: tuple[Duration, ...] = Field(default=waits("5s 5m 30m 2h 5h 10h 14h 20h 24h"), min_length=1)
+    schedule: tuple[Duration, ...] = Field(
+        default=("5s", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "24h"),
+        validate_default=True,
+        min_length=1,
+    )
     """The waits before the second, third … attempt."""
-
-
-def _several(value: object) -> object:
-    return [value] if isinstance(value, str | SecretStr) else value
 
 
 class Webhook(HttpChannel):
@@ -55,18 +55,14 @@ class Webhook(HttpChannel):
     """More headers, such as `Authorization`. Their values are treated as secrets."""
     content_type: str = Field(default="application/json", pattern=r"^[\w.+-]+/[\w.+-]+(; ?[\w-]+=[\w.+-]+)*$")
     """The body's type. As long as it is JSON, a template has to make valid JSON."""
-    signing_secrets: tuple[SecretStr, ...] = Field(default=(), alias="secrets")
-    """Shared secrets, `whsec_` and base64 of 24 to 64 random bytes. Several while they are rotated."""
-    signing_key: Annotated[
-        tuple[SecretStr, ...],
-        BeforeValidator(_several),
-        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-    ] = ()
+    signing_secrets: Secrets = Field(default=(), alias="secrets")
+    """Shared secret, `whsec_` and base64 of 24 to 64 random bytes. One, or a list while they are rotated."""
+    signing_key: Secrets = ()
     """Private ed25519 key, `whsk_` and base64, for receivers that hold the public one. One, or a list."""
     concurrency: int = Field(default=16, ge=1, le=256)
     """How many messages may be under way at once."""
     retry: WebhookRetry = WebhookRetry()
-    """When a failed message is tried again."""
+    """When a message that was not taken is tried again."""
 
     @field_validator("url")
     @classmethod
