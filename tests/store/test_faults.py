@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +46,48 @@ async def test_a_full_disk(sqlite_url: str, open_store: OpenStore, tmp_path: Pat
     assert await due(store) == ["dlv_2"]
     store.close()
     assert await due(open_store(sqlite_url)) == ["dlv_2"]
+
+
+@contextlib.contextmanager
+def unprivileged() -> Iterator[None]:
+    """File modes mean nothing to root."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users reach: pytest's own is closed to them."""
+    with tempfile.TemporaryDirectory(prefix="relay-store-") as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        yield folder
+
+
+def allow(folder: Path, of_file: int, of_folder: int) -> None:
+    (folder / "relay.db").chmod(of_file)
+    folder.chmod(of_folder)
+
+
+async def test_a_file_that_may_not_be_written(open_folder: Path, open_store: OpenStore) -> None:
+    path = open_folder / "relay.db"
+    Store(f"sqlite:///{path}").close()
+    allow(open_folder, 0o444, 0o555)
+    with unprivileged():
+        with pytest.raises(StoreError, match=r"^store: .*(unable to open|readonly)"):
+            Store(f"sqlite:///{path}")
+        with pytest.raises(StoreError, match=r"^store: cannot write beside .*relay\.db: Permission denied"):
+            Store.for_running(f"sqlite:///{path}")
+    allow(open_folder, 0o600, 0o755)
+    store = open_store(f"sqlite:///{path}")
+    await store.commit(plan_of(delivery("dlv_1")))
+    assert await due(store) == ["dlv_1"]
+    store.close()
 
 
 async def test_a_folder_that_is_gone_and_comes_back(open_store: OpenStore, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 CHANNELS = ("a", "b")
 THREADS = ("t1", "t2", "t3")
-RETENTION = timedelta(seconds=40)
+RETENTION = timedelta(seconds=10)
 FINISHED = {DeliveryState.DELIVERED, DeliveryState.DEAD, DeliveryState.SUPERSEDED, DeliveryState.HELD}
 
 channels = st.sampled_from(CHANNELS)
@@ -77,7 +77,7 @@ class Outbox(RuleBasedStateMachine):
 
     # What happens.
 
-    @rule(thread=threads, to=st.sets(channels, min_size=1), after=st.sampled_from([0, 0, 5]))
+    @rule(thread=threads, to=st.sets(channels, min_size=1), after=st.sampled_from([0, 0, 30]))
     def commit(self, thread: str, to: set[str], after: int) -> None:
         told = f"evt_{next(self.numbers):03}"
         made = [(f"dlv_{told}_{channel}", channel) for channel in sorted(to)]
@@ -239,7 +239,7 @@ class Outbox(RuleBasedStateMachine):
                 newly += 1
         assert held == newly
 
-    @rule(seconds=st.sampled_from([1, 5, 20]))
+    @rule(seconds=st.sampled_from([1, 7, 15]))
     def wait(self, seconds: int) -> None:
         self.now += seconds
 
@@ -293,5 +293,5 @@ class Outbox(RuleBasedStateMachine):
 
 TestOutbox = Outbox.TestCase
 TestOutbox.settings = settings(
-    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -77,6 +77,16 @@ async def test_what_is_held_back_stays_as_long_as_its_alert_is_open(store: Store
     assert await names(store) == set()
 
 
+async def test_what_waits_again_is_unfinished_again(store: Store) -> None:
+    await store.commit(plan_of(delivery("dlv_1", thread="alr_1", state=DeliveryState.INHIBITED)))
+    await store.commit(plan_of(delivery("dlv_2", channel="gone")))
+    await store.commit(Plan(released=("alr_1",)))
+    await store.know_channels(["soc"], NOW)
+    await store.know_channels(["soc", "gone"], NOW)
+    assert await store.prune(everything(later(DAY))) == 0
+    assert await store.count_deliveries() == {"pending": 2}
+
+
 async def test_only_resolved_alerts_go(store: Store) -> None:
     gone = alert("alr_1", AlertState.RESOLVED, ends_at=later(1))
     recent = alert("alr_2", AlertState.RESOLVED, ends_at=later(DAY))
