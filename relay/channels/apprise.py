@@ -137,6 +137,10 @@ class Apprise(Channel):
         except AllBusyError:
             text = "earlier messages still hang in this channel's threads: check the service"
             return Result(service.target, Retryable(f"{service.target}: {text}"))
+        except Exception as error:
+            # A bug in one service must not hide that the others have the message.
+            text = self.shown(f"{type(error).__name__}: {error}")
+            return Result(service.target, Retryable(f"{service.target}: {text}"))
         return Result(service.target, self._error(service.target, failed, message) if failed else None)
 
     def _error(self, target: str, failed: "Failure", message: Message) -> SendError:

@@ -181,6 +181,8 @@ class Channel(Section, ABC):
 
     def shown(self, text: str) -> str:
         """A text of the receiver's as it may be stored and shown: redacted, printable, cut."""
+        if not text:
+            return ""
         clean = " ".join(redact(storable(text), self.secrets()).split())
         return cut("".join(c if c.isprintable() else "\ufffd" for c in clean), ANSWER_CHARACTERS)
 

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apprise import NotifyBase as CustomNotifyPlugin
+from apprise.manager_plugins import NotificationManager
 from pydantic import ValidationError
 
 from relay.channels import Refused, Retryable
@@ -121,6 +123,24 @@ async def test_a_url_that_apprise_does_not_know(
     assert sent.targets[2].outcome is Outcome.DELIVERED
     with pytest.raises(Refused, match=r"urls\[0\]"):
         await deliver(apprise(urls=["jsn://S3CR3T/x"]), http)
+
+
+async def test_a_bug_in_one_service_does_not_hide_that_the_others_have_the_message(
+    http: Http, webhooks: Receiver
+) -> None:
+    class Broken(CustomNotifyPlugin):  # type: ignore[misc]
+        secure_protocol = "broken"
+
+        def notify(self, *args: Any, **kwargs: Any) -> bool:
+            raise RuntimeError("a bug, and S3CR3T-token-1")
+
+    NotificationManager().add(Broken, schemas="broken")
+    try:
+        sent = await deliver(apprise(urls=["broken://S3CR3T-token-1", url(webhooks, "/")]), http)
+    finally:
+        NotificationManager().remove("broken")
+    assert [target.outcome for target in sent.targets] == [Outcome.RETRY, Outcome.DELIVERED]
+    assert "S3CR3T" not in str(sent)
 
 
 @pytest.mark.parametrize(
