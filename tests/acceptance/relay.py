@@ -103,7 +103,7 @@ class Relay:
     def _environment(self, stop_at: str | None) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         stop = {} if stop_at is None else {"RELAY_STOP_AT": stop_at}
-        return {**kept, **stop, "PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**kept, **stop, "PYTHONPATH": str(_ROOT)}
 
     @property
     def running(self) -> bool:
