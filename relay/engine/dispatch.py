@@ -12,9 +12,9 @@ from relay.engine.gate import Patience, disable, judge, opens_at, probing
 from relay.engine.limits import Window
 from relay.engine.own import News
 from relay.engine.sending import Sender, Try
-from relay.engine.verdict import next_state
+from relay.engine.verdict import Result, next_state
 from relay.model.clock import Clock
-from relay.model.delivery import Attempt, ChannelHealth, ChannelState, DeliveryState
+from relay.model.delivery import Attempt, ChannelHealth, ChannelState, DeliveryState, Outcome
 from relay.model.errors import StoreError
 from relay.model.steps import Reach, Step, pass_by
 from relay.store import Claim, Settlement, Store
@@ -158,12 +158,14 @@ class ChannelLoop:
 
     async def _deliver(self, claim: Claim) -> None:
         try:
-            if claim.events:
-                await self._settle(claim, await self._sender.attempt(claim))
-            else:
-                _log.error("a delivery's events are gone", delivery=claim.delivery.id)
+            tried = await self._sender.attempt(claim) if claim.events else self._nothing_to_tell()
+            await self._settle(claim, tried)
         finally:
             self._taken.discard(claim.delivery.seq)
+
+    def _nothing_to_tell(self) -> Try:
+        error = "the events that it tells are no longer in the store"
+        return Try(Result(Outcome.REJECTED, error=error), self._clock.now(), 0.0)
 
     async def _settle(self, claim: Claim, tried: Try) -> None:
         now = self._clock.now()
@@ -208,8 +210,9 @@ class ChannelLoop:
             await self._news.channel_turned(self.channel, health, await self._waiting())
         if state is DeliveryState.DEAD:
             await self._news.delivery_dead(claim.delivery, claim.events, tried.result.error or "")
-        used = f"{self.channel.kind}/{claim.delivery.template or claim.events[-1].type}"
-        await self._news.template_used(used, tried.broken)
+        if claim.events:
+            used = f"{self.channel.kind}/{claim.delivery.template or claim.events[-1].type}"
+            await self._news.template_used(used, tried.broken)
 
     async def _waiting(self) -> int:
         try:

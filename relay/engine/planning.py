@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from relay.engine.lifecycle import Change, advance, end, of_watch
 from relay.engine.policy import Policy
@@ -15,6 +15,9 @@ from relay.model.ids import stable_id
 from relay.model.observation import Fact, Report, Watch
 from relay.model.plan import Plan
 from relay.model.text import storable, storable_tree
+
+_UNDER_WAY = timedelta(seconds=5)
+"""A firing that is due so soon may be sent before this plan is committed: then its end has to be told too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class _Draft:
         event = alert.event(Status.RESOLVED, self._at)
         routes = []
         for told in alert.told:
-            if told.due_at > self._at:
+            if told.due_at - self._at > _UNDER_WAY:
                 self.superseded.append((alert.id, told.channel))
             elif told.on_resolve and not alert.inhibited:
                 routes.append(Route(told.rule, told.channel))

@@ -6,6 +6,7 @@ from relay.model import details as d
 from relay.model.catalogue import CATALOGUE
 from relay.model.event import Event, Status, Subject, SubjectKind
 from relay.model.ids import stable_id
+from relay.model.severity import Severity
 
 _WHEN = datetime(2026, 11, 23, 20, 58, 11, 165146, tzinfo=UTC)
 _REPLICA = "f2277ad178f7"
@@ -155,6 +156,9 @@ _DETAILS: dict[str, tuple[str, str, d.Details]] = {
     ),
 }
 
+_GRAVE = {"cluster.issue", "watch.failing"}
+"""Types whose sample is of the graver sort: the issue is critical, the whole cluster cannot be read."""
+
 
 def sample(type_name: str, status: Status | None = None, cluster: str = "prod") -> Event:
     """Return a sample event; alerts are firing unless ``status`` says otherwise.
@@ -172,7 +176,7 @@ def sample(type_name: str, status: Status | None = None, cluster: str = "prod") 
         type=type_name,
         status=status,
         cluster=None if kind.about_relay else cluster,
-        severity=kind.severity,
+        severity=Severity.CRITICAL if type_name in _GRAVE else kind.severity,
         subject=Subject(kind.subject, name, gun=gun),
         summary=summary,
         happened_at=_WHEN + timedelta(minutes=9) if ended else _WHEN,

@@ -41,8 +41,9 @@ def warnings(settings: Settings, document: Document, has_template: HasTemplate) 
         yield document.problem(("clusters",), "no cluster is watched", "add one under clusters")
     if not settings.channels:
         yield document.problem(("channels",), "nobody is told anything", "add a channel under channels")
-    if settings.server.public_url is None:
-        yield document.problem(("server",), "messages carry no links", "set server.public_url")
+    if settings.server.public_url is not None:
+        message = "links in messages lead to pages that this release does not serve yet"
+        yield document.problem(("server", "public_url"), message, "leave it out until then")
     yield from _cluster_warnings(settings, document)
     yield from _rule_warnings(settings, document)
     kinds = {channel.name: channel.kind for channel in settings.destinations}

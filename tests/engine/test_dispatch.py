@@ -405,6 +405,15 @@ class TestBrokenTemplates:
         assert (await bench.state(delivery)).state is DeliveryState.DELIVERED
 
 
+async def test_a_delivery_whose_events_are_gone_is_dead_and_says_so(bench: Bench) -> None:
+    await bench.run(channel())
+    delivery = await bench.add(events=("evt_gone",))
+    await bench.settle()
+    found = await bench.state(delivery)
+    assert found.state is DeliveryState.DEAD
+    assert "no longer in the store" in (found.last_error or "")
+
+
 async def test_what_waits_is_found_after_a_restart(bench: Bench) -> None:
     delivery = await bench.add()
     a = channel()

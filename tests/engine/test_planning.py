@@ -1,6 +1,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from relay.engine.planning import World, close
 from relay.engine.policy import Policy
 from relay.engine.sight import Sight
@@ -88,10 +90,11 @@ class TestAfter:
         assert over.superseded == ((alert.id, "a"),)
         assert [each.channel for each in over.deliveries] == ["b"]
 
-    def test_over_after_it_was_due_the_end_is_told(self) -> None:
+    @pytest.mark.parametrize("seconds", [30, 29], ids=["due", "so nearly due that it may be under way"])
+    def test_over_after_it_was_due_the_end_is_told(self, seconds: float) -> None:
         engine = Engine(rule(after="30s"))
         engine.take(report(0, condition()))
-        over = engine.take(report(30))
+        over = engine.take(report(seconds))
         assert not over.superseded
         assert [each.channel for each in over.deliveries] == ["a"]
 

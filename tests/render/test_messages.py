@@ -161,7 +161,7 @@ def test_a_group_of_ten_says_of_no_more(renderer: Renderer) -> None:
 
 def test_a_group_says_what_is_over(renderer: Renderer) -> None:
     mixed = said(renderer, sample("cluster.issue"), sample("replica.stale", Status.RESOLVED))
-    assert mixed["email/subject.txt"] == "[prod] 2 messages, 1 of them resolved, the worst warning"
+    assert mixed["email/subject.txt"] == "[prod] 2 messages, 1 of them resolved, the worst critical"
     over = said(renderer, sample("cluster.issue", Status.RESOLVED), sample("replica.stale", Status.RESOLVED))
     assert over["email/subject.txt"] == "[prod] 2 messages, all resolved"
 
