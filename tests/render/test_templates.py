@@ -211,7 +211,7 @@ def test_tojson_is_json_everywhere(tmp_path: Path, part: str) -> None:
     assert found["rule"] == "</script><!channel>&'\""
     assert found["at"] == "2026-11-23T21:07:11.165146Z"
     assert found["for"] == 540.0
-    assert found["event"]["severity"] == "warning"
+    assert found["event"]["severity"] == "critical"
     assert part != "html" or "<" not in text
 
 
