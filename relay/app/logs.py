@@ -3,7 +3,8 @@
 import logging
 import sys
 from collections.abc import Iterable
-from typing import Any, Literal, TextIO
+from contextlib import suppress
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
@@ -21,6 +22,22 @@ class _Redaction:
 
     def _clean(self, value: Any) -> Any:
         return redact(value, self._secrets) if isinstance(value, str) else value
+
+
+class _Unfailing:
+    """A stream that loses what it cannot write: a full disk or a closed pipe must stop only the log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def set_up(
@@ -49,7 +66,7 @@ def set_up(
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unfailing(out))),
         cache_logger_on_first_use=False,
     )
     # Libraries log through the standard library; their warnings belong into the same place.
