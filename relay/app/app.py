@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import structlog
 
@@ -56,6 +55,7 @@ class App:
     ) -> None:
         self._settings = configuration.settings
         self._path = configuration.path
+        self._files = configuration.files
         self._reread = reread
         self._clock = clock
         self._source = source
@@ -91,11 +91,12 @@ class App:
                     self._prune_regularly(),
                     self._beat_regularly(),
                     self._reload_when_told(),
-                    watch_files(self._watched_files(), self.reloading, self._clock),
+                    watch_files(self._files, self.reloading, self._clock),
                 )
             ]
             stack.push_async_callback(_cancel, chores)
             self.ready.set()
+            _announce_unsafe(settings)
             _log.info(
                 "running",
                 clusters=len(settings.clusters),
@@ -209,12 +210,6 @@ class App:
         await self._news.config_rejected(where, [])
         _log.info("reloaded", clusters=len(fresh.clusters), channels=len(fresh.channels))
 
-    def _watched_files(self) -> list[Path]:
-        found = [] if self._path is None else [self._path]
-        if self._settings.templates is not None:
-            found.append(self._settings.templates)
-        return found
-
     async def _prune_regularly(self) -> None:
         while True:
             await self._clock.sleep(_PRUNE_EVERY)
@@ -235,6 +230,15 @@ class App:
             except StoreError as error:
                 self._emergency.store_failed(error)
             await self._clock.sleep(_BEAT_EVERY)
+
+
+def _announce_unsafe(settings: Settings) -> None:
+    for cluster in settings.clusters:
+        if not cluster.verify:
+            _log.warning("unsafe: any certificate is accepted (verify: false)", cluster=cluster.name)
+    for channel in settings.destinations:
+        if getattr(channel, "verify", True) is False:
+            _log.warning("unsafe: any certificate is accepted (verify: false)", channel=channel.name)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

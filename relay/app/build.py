@@ -62,7 +62,7 @@ def _compile_when(source: str) -> Expression:
             return test(event)
         except ExpressionError as error:
             # Told once too often is better than lost.
-            _log.error("a rule's when cannot be evaluated: taken for true", error=str(error), event_id=event.id)
+            _log.error("a rule's when fails: taken for true", error=str(error), event_id=event.id)
             return True
 
     return matches

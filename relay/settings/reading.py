@@ -19,13 +19,20 @@ class Configuration:
     """Settings that can be used, and where each of them was written.
 
     ``path`` is the file, None where the environment alone configures; ``unwise`` are warnings about how
-    it is written.
+    it is written; ``dotenv`` is the file of variables, which need not exist.
     """
 
     settings: Settings
     document: Document
     path: Path | None
     unwise: tuple[Problem, ...]
+    dotenv: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that, when they change, change the settings: a folder stands for what is in it."""
+        found = (self.path, self.dotenv, self.settings.templates)
+        return tuple(path for path in found if path is not None)
 
     def warnings(self, has_template: HasTemplate) -> tuple[Problem, ...]:
         """Return everything that is legal but hardly meant."""
@@ -42,7 +49,7 @@ def read(option: Path | None, environ: Mapping[str, str], dotenv: Path | None = 
     found = tuple(errors(loaded.settings, loaded.document, _check_when))
     if found:
         raise ConfigError(*found)
-    return Configuration(loaded.settings, loaded.document, path, loaded.warnings)
+    return Configuration(loaded.settings, loaded.document, path, loaded.warnings, dotenv)
 
 
 def _check_when(source: str) -> None:
