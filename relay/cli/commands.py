@@ -36,3 +36,16 @@ def run(config: Config = None) -> None:
     from relay.cli.run import run as start
 
     start(config)
+
+
+@app.command()
+def demo(
+    pace: Annotated[float, typer.Option(min=0.1, max=100, help="2 plays twice as fast.")] = 1.0,
+    keep: Annotated[bool, typer.Option("--keep", help="Go on after the end, until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only a summary, as JSON.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the relay's own log too.")] = False,
+) -> None:
+    """Show in a minute what the relay does, with a simulated MSR; needs nothing and leaves nothing."""
+    from relay.cli.demo import demo as play
+
+    play(pace=pace, keep=keep, as_json=as_json, verbose=verbose)
