@@ -116,13 +116,15 @@ class ChannelLoop:
             most = 1 if probing(self.health) else self.channel.concurrency
             if len(self._sending) >= most:
                 return None
-            if not self._ready and not await self._claim(now, 1 if most == 1 else _BATCH):
-                return await self._until_due()
+            if not self._ready:
+                if not await self._claim(now, 1 if most == 1 else _BATCH):
+                    return await self._until_due()
+                # Meanwhile the channel may have been stopped, disabled or refused.
+                continue
             wait = self._window.wait(self._clock.monotonic()) if self._window else 0.0
             if wait > 0:
                 return wait
-            if self._ready:
-                self._begin(self._ready.popleft())
+            self._begin(self._ready.popleft())
         return None
 
     async def _claim(self, now: datetime, limit: int) -> bool:

@@ -351,6 +351,16 @@ async def test_a_graceful_stop_lets_what_is_under_way_end(bench: Bench) -> None:
     assert (await bench.state(second)).state is DeliveryState.PENDING
 
 
+async def test_stopped_while_it_looks_for_work_it_begins_none(bench: Bench) -> None:
+    a = channel()
+    delivery = await bench.add()
+    await bench.run(a)
+    await asyncio.sleep(0)
+    await bench.dispatcher.stop(1)
+    assert a.quiet
+    assert (await bench.state(delivery)).state is DeliveryState.PENDING
+
+
 async def test_what_does_not_end_in_time_is_handed_back(bench: Bench) -> None:
     a = channel()
     a.answer(asyncio.Event())
