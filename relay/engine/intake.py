@@ -127,7 +127,8 @@ def _sources(setting: Setting, cluster: str) -> dict[str, Collection[str]]:
 
 def _watched(alert: Alert, setting: Setting) -> bool:
     if alert.cluster is None:
-        return alert.watcher in OWN_WATCHERS
+        gone = alert.watcher == "channels" and alert.source not in setting.router.channels
+        return alert.watcher in OWN_WATCHERS and not gone
     if alert.watcher == SIGHT:
         return any(watch.cluster == alert.cluster for watch in setting.watched)
     sources = setting.watched.get(Watch(alert.cluster, alert.watcher))

@@ -99,7 +99,7 @@ class Router:
     def __init__(
         self, rules: Sequence[Rule], channels: Iterable[str], compile_when: Callable[[str], Expression]
     ) -> None:
-        self._channels = tuple(channels)
+        self.channels = tuple(channels)
         self._matchers = [
             _Matcher(rule, None if rule.when is None else compile_when(rule.when)) for rule in rules
         ]
@@ -150,7 +150,7 @@ class Router:
     def _others(self, event: Event) -> list[str]:
         """Return all channels but the one in trouble: it could not tell of itself."""
         concerned = event.details.get("channel")
-        return [channel for channel in self._channels if channel != concerned]
+        return [channel for channel in self.channels if channel != concerned]
 
 
 def _about_relay(event: Event) -> bool:

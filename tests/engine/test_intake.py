@@ -149,10 +149,16 @@ class TestNoLongerWatched:
         assert (await door.types())[-1] == ("watch.failing", "resolved")
 
     async def test_the_relays_own_alerts_stay(self, door: Door) -> None:
-        own = report(0, condition(), cluster=None, watcher="channels")
+        own = report(0, condition("a"), sources=("a",), cluster=None, watcher="channels")
         await door.intake.take(own)
         await self.change(door, *WATCHED)
         assert len(door.intake.alerts) == 1
+
+    async def test_trouble_of_a_channel_that_is_gone(self, door: Door) -> None:
+        own = report(0, condition("a"), condition("b"), sources=("a", "b"), cluster=None, watcher="channels")
+        await door.intake.take(own)
+        await door.intake.change(Setting(Policy(), router(channels=["b"]), WATCHED), at(60))
+        assert [alert.source for alert in door.intake.alerts] == ["b"]
 
 
 async def test_a_store_that_fails_changes_nothing(door: Door, tmp_path: Path) -> None:
