@@ -19,6 +19,7 @@ from relay.engine.own import News
 from relay.engine.sending import Sender
 from relay.http import Http
 from relay.model.clock import Clock
+from relay.model.delivery import ChannelHealth
 from relay.model.errors import ConfigError, StoreError
 from relay.model.steps import Reach, pass_by
 from relay.server import Listener, control_app, health_app
@@ -147,15 +148,32 @@ class App:
         broken = (alert.source for alert in self._intake.alerts if alert.type == "template.failing")
         self._news = News(self._intake.take, self._clock, self._emergency.store_failed, broken)
         await self._know_channels()
+        await self._tell_anew()
         await self._go_on(settings)
         self._look(build.supervisors(found, tools, self._intake.take, self._emergency.store_failed))
+
+    async def _tell_anew(self) -> None:
+        """Tell what the last process noted about itself but was killed before it could tell."""
+        healths = await self._tools.store.healths()
+        for channel in self._settings.destinations:
+            health = healths.get(channel.name, ChannelHealth(channel.name))
+            waiting = await self._tools.store.count_waiting(channel.name)
+            await self._news.channel_turned(channel, health, waiting)
+        await self._news.config_rejected(self._where, [])
+
+    @property
+    def _where(self) -> str:
+        return str(self._path or "environment")
 
     async def _go_on(self, settings: Settings) -> None:
         """Send by these settings from now on."""
         tools = self._tools
         self._senders = build.senders(settings, tools)
+        grace = settings.stop_within.total_seconds()
+        # First, so that the healths are those that the last attempts left.
+        await self._dispatcher.stop(grace)
         loops = build.loops(self._senders, tools, self._news, await tools.store.healths())
-        await self._dispatcher.replace(loops, settings.stop_within.total_seconds())
+        await self._dispatcher.replace(loops, grace)
 
     async def _know_channels(self) -> None:
         names = self._settings.channel_names
@@ -187,12 +205,11 @@ class App:
                 _log.exception("reloading failed")
 
     async def _reload(self) -> None:
-        where = str(self._path or "environment")
         try:
             fresh = self._reread().settings
         except ConfigError as error:
             _log.error("the changed configuration was rejected; the old one goes on", problems=str(error))
-            await self._news.config_rejected(where, [str(problem) for problem in error.problems])
+            await self._news.config_rejected(self._where, [str(problem) for problem in error.problems])
             return
         if (fresh.store, fresh.server) != (self._settings.store, self._settings.server):
             _log.warning("a changed store or server.listen counts only after a restart")
@@ -207,7 +224,7 @@ class App:
             await self._go_on(fresh)
         finally:
             self._look(build.supervisors(found, tools, self._intake.take, self._emergency.store_failed))
-        await self._news.config_rejected(where, [])
+        await self._news.config_rejected(self._where, [])
         _log.info("reloaded", clusters=len(fresh.clusters), channels=len(fresh.channels))
 
     async def _prune_regularly(self) -> None:
