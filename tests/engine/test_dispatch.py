@@ -24,7 +24,7 @@ from relay.model.samples import sample
 from relay.model.steps import Step
 from relay.render import Renderer
 from relay.store import Filter, Store
-from tests.support.clock import ManualClock
+from tests.support.clock import ManualClock, settle
 
 PATIENCE_SECONDS = 10
 
@@ -357,6 +357,7 @@ async def test_stopped_while_it_looks_for_work_it_begins_none(bench: Bench) -> N
     await bench.run(a)
     await asyncio.sleep(0)
     await bench.dispatcher.stop(1)
+    await settle()
     assert a.quiet
     assert (await bench.state(delivery)).state is DeliveryState.PENDING
 
