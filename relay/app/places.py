@@ -8,6 +8,7 @@ from relay.store.database import file_of, parse_url
 
 _LONGEST = 100
 """A Unix socket's path may have 107 bytes on Linux and 103 on macOS."""
+_SHORT = "/tmp"  # noqa: S108 - the name is the store's alone, and only its owner may connect
 
 
 def control_socket(store: str) -> Path:
@@ -23,4 +24,7 @@ def control_socket(store: str) -> Path:
             return beside
     identity = str(path.resolve()) if path is not None else url.render_as_string(hide_password=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"msr-relay-{digest}.sock"
+    name = f"msr-relay-{digest}.sock"
+    usual = Path(tempfile.gettempdir(), name)
+    # TMPDIR can be too long itself.
+    return usual if len(str(usual).encode()) <= _LONGEST else Path(_SHORT, name)
