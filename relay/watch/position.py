@@ -6,66 +6,83 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import TypeAdapter
 
+from relay.model.ids import stable_id
 from relay.msr import Record, Unreadable
 
 BEGINNING = "0"
 """The change_id behind which a feed shows everything."""
 
-_EPOCH = datetime(1, 1, 1, tzinfo=UTC)
-_PARTS = 10
+_UNKNOWN = datetime(1, 1, 1, tzinfo=UTC)
+"""What notary shows for a time that it does not have."""
+_REACH = 1.5
+"""How much more than the overlap is kept: a busy feed is not swept at every look."""
+_PARTS = 5
 """Into how many parts the overlap is divided by marks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A record, as far as it takes to find it again, and to know it from another one with the same id."""
+    """A record, as far as it takes to find it again, and to know it from another one with the same id.
+
+    ``gun`` is a hash: names may be long, and a cursor is to stay small.
+    """
 
     id: str
-    at: datetime = _EPOCH
+    at: datetime = _UNKNOWN
     gun: str = ""
 
     @classmethod
     def of(cls, record: Record | Unreadable) -> "Mark | None":
         """Return the mark of a record, None if it has no id to go on from."""
-        if isinstance(record, Record):
-            return cls(record.id, record.created_at, record.gun)
-        return None if record.id is None else cls(record.id, gun=record.gun)
+        if record.id is None:
+            return None
+        at = record.created_at if has_time(record) and isinstance(record, Record) else _UNKNOWN
+        return cls(record.id, at, stable_id("gun", record.gun))
+
+    def same(self, other: "Mark | None") -> bool:
+        """Tell whether both are one record. What could not be read of one of them does not count."""
+        if other is None or self.id != other.id:
+            return False
+        return _UNKNOWN in (self.at, other.at) or (self.at, self.gun) == (other.at, other.gun)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where a watch stands in a feed.
 
-    ``head`` is the last record that was read, None before the first. ``floor`` is the change_id behind
-    which an overlap may begin at the earliest: just before ``start``, so that reading from there shows
-    whether the feed is still the same one. Nothing up to ``start`` is told; None: the watch began at the
-    feed's beginning. ``marks`` are records spread over the overlap before the head, oldest first.
+    ``head`` is the last record that was read, None before the first; ``behind`` is the change_id behind
+    which it shows. ``floor`` is the change_id behind which an overlap may begin at the earliest: just
+    before ``start``, so that reading from there shows whether the feed is still the same one. Nothing up
+    to ``start`` is told; None: the watch began at the feed's beginning. ``marks`` are records spread over
+    the overlap before the head, oldest first.
 
-    ``since``: after a rebuild nothing older than this is told. ``reset`` says why the feed is being read
-    again from its beginning, None if it is not; ``lost`` is the record that was the head before that,
-    ``reread`` how many records have been read since.
+    ``since``: nothing older than this is told. ``reset`` says why a rebuilt feed is being read again from
+    its beginning, None if it is not; ``lost`` is the record that was the head before that, ``reread`` how
+    many records have been read since, ``origin`` the record that the watch once began behind.
     """
 
     head: Mark | None = None
+    behind: str = BEGINNING
     floor: str = BEGINNING
     start: Mark | None = None
     marks: tuple[Mark, ...] = ()
     since: datetime | None = None
+    origin: Mark | None = None
     reset: str | None = None
     lost: str = ""
     reread: int = 0
 
     @classmethod
-    def behind(cls, records: Sequence[Record | Unreadable]) -> "Position":
+    def after(cls, records: Sequence[Record | Unreadable], since: datetime | None = None) -> "Position":
         """Return where a watch begins that tells only what follows the last of these records.
 
         The one before it is the floor; with fewer than two that is the feed's beginning.
         """
         marks = [mark for mark in map(Mark.of, records) if mark is not None]
         if not marks:
-            return cls()
+            return cls(since=since)
         floor = marks[-2].id if len(marks) > 1 else BEGINNING
-        return cls(head=marks[-1], floor=floor, start=marks[-1])
+        return cls(head=marks[-1], behind=floor, floor=floor, start=marks[-1], since=since)
 
     @classmethod
     def read(cls, text: str) -> "Position":
@@ -74,46 +91,77 @@ class Position:
 
     def write(self) -> str:
         """Return the position as a text."""
-        return _ADAPTER.dump_json(self).decode()
+        return _ADAPTER.dump_json(self, exclude_defaults=True).decode()
 
     def anchor(self, overlap: timedelta) -> str:
         """Return the change_id a whole overlap behind the head, or the floor."""
-        if self.head is None:
-            return self.floor
-        old = [mark for mark in self.marks if mark.at <= _before(self.head.at, overlap)]
-        return old[-1].id if old else self.floor
+        if self.marks and self.marks[0].at < _edge(self.marks, overlap):
+            return self.marks[0].id
+        return self.floor
 
-    def passed(self, marks: Sequence[Mark], overlap: timedelta) -> "Position":
-        """Return the position after reading the records that follow the head, in the feed's order."""
+    def passed(self, marks: Sequence[Mark], overlap: timedelta, now: datetime) -> "Position":
+        """Return the position after reading the records that follow the head, in the feed's order.
+
+        ``now`` bounds their times: a record from the future must not make all others look old.
+        """
         if not marks:
             return self
         kept = list(self.marks)
         for mark in marks:
-            if not kept or mark.at - kept[-1].at >= overlap / _PARTS:
-                kept.append(mark)
-        head = marks[-1]
-        edge = _before(max(head.at, kept[-1].at), overlap)
-        old = [mark for mark in kept if mark.at <= edge]
-        needed = (*old[-1:], *(mark for mark in kept if mark.at > edge))
-        reread = self.reread + len(marks) if self.reset is not None else 0
-        return replace(self, head=head, marks=needed, reread=reread)
+            at = min(mark.at, now)
+            if at > _UNKNOWN and (not kept or at - kept[-1].at >= overlap / _PARTS):
+                kept.append(Mark(mark.id, at))
+        edge = _edge(kept, overlap)
+        old = [mark for mark in kept if mark.at < edge]
+        before = marks[-2] if len(marks) > 1 else self.head
+        return replace(
+            self,
+            head=marks[-1],
+            behind=self.floor if before is None else before.id,
+            marks=(*old[-1:], *kept[len(old) :]),
+            reread=self.reread + len(marks) if self.reset is not None else 0,
+        )
 
     def restarted(self, reason: str, horizon: datetime) -> "Position":
         """Return the position for reading a rebuilt feed from its beginning.
 
         ``horizon`` is how far back the store remembers: what is older cannot be told from what is known.
         """
-        began = self.since or (_EPOCH if self.start is None else self.start.at)
-        lost = "" if self.head is None else self.head.id
-        return Position(since=max(began, horizon), reset=reason, lost=lost)
+        began = self.since or (_UNKNOWN if self.start is None else self.start.at)
+        return Position(
+            since=max(began, horizon),
+            origin=self.start or self.origin,
+            reset=reason,
+            lost=self.lost if self.head is None else self.head.id,
+        )
 
     def recovered(self) -> "Position":
         """Return the position once a rebuilt feed has been read."""
         return replace(self, reset=None, lost="", reread=0)
 
+    def knows(self, record: Record | Unreadable) -> bool:
+        """Tell whether a record is older than the watch by its time or by what it is, wherever it stands.
 
-def _before(at: datetime, span: timedelta) -> datetime:
-    return at - span if at - _EPOCH > span else _EPOCH
+        One whose time is not known is not.
+        """
+        if not has_time(record) or not isinstance(record, Record):
+            return False
+        if self.origin is not None and record.created_at == self.origin.at:
+            return stable_id("gun", record.gun) == self.origin.gun
+        return self.since is not None and record.created_at < self.since
+
+
+def has_time(record: Record | Unreadable) -> bool:
+    """Tell whether it is known when a record was made."""
+    return isinstance(record, Record) and record.created_at.year != _UNKNOWN.year
+
+
+def _edge(marks: Sequence[Mark], overlap: timedelta) -> datetime:
+    """Return the time a whole overlap, and what is kept beyond it, before the last mark."""
+    if not marks:
+        return _UNKNOWN
+    at, span = marks[-1].at, overlap * _REACH
+    return at - span if at - _UNKNOWN > span else _UNKNOWN
 
 
 _ADAPTER = TypeAdapter(Position)
