@@ -13,10 +13,10 @@ from relay.model.event import Subject, SubjectKind
 from relay.model.observation import Condition, CursorMove, Failure, Report
 from relay.model.severity import Severity
 from relay.msr import ClusterStatus, Issue, MsrError, Replica
-from relay.watch.base import Options, Watcher
+from relay.watch.base import Options, Place, Watcher
 
 _REPLICA_ID = re.compile(r"dtr_rethinkdb_([0-9a-f]{12})")
-_NUMBERS = re.compile(r"\b(?:[0-9a-f]{12}|\d+)\b")
+_NUMBERS = re.compile(r"(?<![0-9a-z])(?:[0-9a-f]{12}|[0-9]+)(?![0-9a-z])")
 _GOOD = "OK"
 
 Views = Mapping[str, ClusterStatus]
@@ -39,43 +39,57 @@ class ClusterStatusWatcher(Watcher[ClusterStatusOptions]):
 
     NAME = "cluster_status"
 
+    def __init__(self, place: Place, options: ClusterStatusOptions) -> None:
+        super().__init__(place, options)
+        self._stale: dict[str, Condition] = {}
+
     async def look(self) -> AsyncIterator[Report]:
         """Ask all replicas at once."""
         replicas = self.place.msr.replicas
         answers = await asyncio.gather(*(self._ask(replica) for replica in replicas))
+        scope = f"{self.watch}/replicas"
+        written = await self.place.read_cursor(scope)
+        before = Roll.read(written)
         views: dict[str, ClusterStatus] = {}
         failures: list[Failure] = []
+        whole = True
         for replica, answer in zip(replicas, answers, strict=True):
             if isinstance(answer, MsrError):
                 failures.append(self.failure(replica.name, answer))
                 continue
+            if before.present and not _mentioned({replica.name: answer}):
+                failures.append(Failure(replica.name, "cluster_status mentions no replica at all"))
+                continue
             views[replica.name] = answer
             if answer.quirks:
+                whole = False
                 cause = f"cluster_status can be read only in part: {'; '.join(answer.quirks[:5])}"
                 failures.append(Failure(replica.name, cause))
         if not views:
             yield self.report(self.sources, failures=failures)
             return
         now = self.place.clock.now()
-        scope = f"{self.watch}/replicas"
-        written = await self.place.read_cursor(scope)
-        before = Roll.read(written)
-        mentioned = _mentioned(views)
-        if before.present and not mentioned:
-            cause = "cluster_status mentions no replica at all"
-            yield self.report(self.sources, failures=[Failure(name, cause) for name in self.sources])
-            return
+        mentioned = {*_mentioned(views), *(() if whole else before.present)}
         roll = before.call(mentioned, now, self.options.forget)
         after = roll.write()
         conditions = [
             *issues(views),
             *unhealthy(views),
             *readonly(views),
-            *stale(views, now, self.options.stale),
+            *self._steady(stale(views, now, self.options.stale)),
             *missing(roll),
         ]
         move = None if after == written else CursorMove(scope, written, after)
-        yield self.report(self.sources, conditions, failures=failures, cursor=move)
+        # What a replica says only in part may be just what still shows something: then nothing ends.
+        yield self.report(self.sources, conditions, failures=failures, cursor=move, complete=whole)
+
+    def _steady(self, found: Iterable[Condition]) -> list[Condition]:
+        """Return the conditions as first shown: an age that grows would be a change at every look."""
+        known, self._stale = self._stale, {}
+        for condition in found:
+            first = known.get(condition.summary, condition)
+            self._stale[condition.summary] = first
+        return list(self._stale.values())
 
     async def _ask(self, replica: Replica) -> ClusterStatus | MsrError:
         try:
@@ -153,7 +167,7 @@ def identity(issue: Issue) -> tuple[str, ...]:
     """Return what makes an issue this one: its id, else the ids in its info, else its normalised text."""
     if issue.id:
         return ("id", issue.id)
-    ids = sorted(_ids(issue.info))
+    ids = sorted(set(_ids(issue.info)))
     if ids:
         return ("info", issue.type, *ids)
     text = _NUMBERS.sub("#", " ".join(issue.description.split()).lower())

@@ -97,3 +97,6 @@ class Supervisor:
             await self._take(self.watcher.report(self.watcher.sources, failures=failures))
         except StoreError as failed:
             self._store_failed(failed)
+        except Exception:
+            # Whatever takes reports is broken; looking goes on, for that may pass.
+            _log.exception("a crash could not be reported", watch=str(self.watcher.watch))

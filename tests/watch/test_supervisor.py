@@ -1,0 +1,123 @@
+"""The supervisor, on a clock that the test moves."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from relay.model.errors import StoreError
+from relay.model.observation import Report, Watch
+from relay.store import CursorMovedError
+from relay.watch.base import Options
+from relay.watch.supervisor import Supervisor
+from tests.support.clock import ManualClock
+
+
+class Every(Options):
+    every: timedelta = timedelta(seconds=10)
+
+
+class Scripted:
+    """A watcher whose looks do what the script says: an error to raise, or nothing."""
+
+    def __init__(self, clock: ManualClock, script: list[BaseException | None]) -> None:
+        self.options, self.watch, self.sources = Every(), Watch("prod", "scripted"), ("r1",)
+        self._clock, self._script = clock, script
+        self.looks: list[float] = []
+
+    async def look(self) -> AsyncIterator[Report]:
+        self.looks.append(self._clock.monotonic())
+        error = self._script.pop(0) if self._script else None
+        if error is not None:
+            raise error
+        yield self.report(self.sources)
+
+    def report(self, sources, failures=()) -> Report:
+        return Report(self.watch, self._clock.now(), sources, failures=tuple(failures))
+
+
+class Bench:
+    def __init__(self, *script: BaseException | None) -> None:
+        self.clock = ManualClock()
+        self.watcher = Scripted(self.clock, list(script))
+        self.taken: list[Report] = []
+        self.refusals: list[Exception] = []
+        self.failed: list[StoreError] = []
+        self.supervisor = Supervisor(
+            self.watcher, self._take, self.clock, random.Random(3), self.failed.append
+        )
+
+    async def _take(self, report: Report) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.taken.append(report)
+
+    async def run(self, seconds: float) -> None:
+        task = asyncio.create_task(self.supervisor.run())
+        await self.clock.advance(seconds)
+        assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    def pauses(self) -> list[float]:
+        looks = self.watcher.looks
+        return [after - before for before, after in pairwise(looks)]
+
+
+async def test_looks_come_on_the_interval_with_jitter() -> None:
+    bench = Bench()
+    await bench.run(500)
+    assert 0 <= bench.watcher.looks[0] - 1000 <= 1
+    assert all(9.5 <= pause <= 10.5 for pause in bench.pauses())
+    assert len(set(bench.pauses())) > 10
+    assert len(bench.taken) == len(bench.watcher.looks)
+
+
+async def test_a_crash_is_reported_and_looking_goes_on_ever_more_slowly() -> None:
+    bench = Bench(*(ValueError("a secret") for _ in range(12)))
+    await bench.run(1200)
+    assert bench.pauses()[:11] == pytest.approx([1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300])
+    assert bench.supervisor.crashes >= 11
+    failure = bench.taken[0].failures[0]
+    assert failure.at_once
+    assert "ValueError" in failure.cause
+    assert "a secret" not in failure.cause
+
+
+async def test_after_a_crash_the_interval_is_as_before() -> None:
+    bench = Bench(ValueError(), None, ValueError(), None)
+    await bench.run(60)
+    assert bench.pauses()[0] == pytest.approx(1)
+    assert bench.pauses()[2] == pytest.approx(1)
+    assert all(9.5 <= pause <= 10.5 for pause in bench.pauses()[3:])
+    assert not bench.taken[-1].failures
+
+
+async def test_a_failing_store_is_told_and_is_no_crash() -> None:
+    bench = Bench()
+    bench.refusals = [StoreError("disk full"), CursorMovedError("elsewhere")]
+    await bench.run(100)
+    assert [str(error) for error in bench.failed] == ["disk full"]
+    assert bench.supervisor.crashes == 0
+    assert bench.taken
+
+
+async def test_even_a_broken_taker_does_not_end_it() -> None:
+    bench = Bench()
+    bench.refusals = [KeyError("bug"), KeyError("bug again"), KeyError("bug"), StoreError("disk full")]
+    await bench.run(100)
+    assert bench.supervisor.crashes == 2
+    assert len(bench.failed) == 1
+    assert bench.taken
+
+
+async def test_late_is_told_by_the_last_look() -> None:
+    bench = Bench()
+    assert bench.supervisor.late(bench.clock.monotonic() + 29, 3, 5) is None
+    assert bench.supervisor.late(bench.clock.monotonic() + 31, 3, 5) == 31
+    await bench.run(100)
+    assert bench.supervisor.looked_at == bench.watcher.looks[-1]
