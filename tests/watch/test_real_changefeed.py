@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from relay.http import Http, Route, Tls
+from relay.http import Http, Route
 from relay.model.clock import SystemClock
 from relay.msr import Msr, Replica
 from relay.watch import WATCHERS, Place, Watcher
@@ -30,7 +30,7 @@ class Real:
             username=msr.admin.name,
             password=SecretStr(msr.admin.password),
             http=http,
-            route=Route(tls=Tls(ca_file=Path(msr.pki.ca_file)), allow_private=True),
+            route=Route(ca_file=Path(msr.pki.ca_file), allow_private=True),
             clock=SystemClock(),
         )
 
