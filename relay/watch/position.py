@@ -146,9 +146,10 @@ class Position:
         """
         if not has_time(record) or not isinstance(record, Record):
             return False
-        if self.origin is not None and record.created_at == self.origin.at:
-            return stable_id("gun", record.gun) == self.origin.gun
-        return self.since is not None and record.created_at < self.since
+        old = self.since is not None and record.created_at < self.since
+        if old or self.origin is None or record.created_at != self.origin.at:
+            return old
+        return stable_id("gun", record.gun) == self.origin.gun
 
 
 def has_time(record: Record | Unreadable) -> bool:

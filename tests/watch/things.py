@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -198,6 +197,3 @@ def page(*records: dict[str, Any]) -> Callable[[], web.Response]:
 
 def names(watched: Sequence[str], kind: str = "updated") -> list[str]:
     return [f"{kind} {name}" for name in watched]
-
-
-MINUTE = timedelta(minutes=1)
