@@ -63,6 +63,8 @@ class _Draft:
         self.released.append(alert.id)
 
     def _fire(self, alert: Alert, *, inhibited: bool) -> Alert:
+        # Those who know of its beginning must get its end too: what has been told is held back no more.
+        inhibited = inhibited and (alert.inhibited or not alert.told)
         event = alert.event(Status.FIRING, self._at)
         routes = self._router.route(event)
         self._add(event, routes)
@@ -78,7 +80,9 @@ class _Draft:
         event = alert.event(Status.RESOLVED, self._at)
         routes = []
         for told in alert.told:
-            if told.due_at - self._at > _UNDER_WAY:
+            # What was due at once has gone out, even where a clock that went back says otherwise.
+            delayed = alert.fired_at is None or told.due_at > alert.fired_at
+            if delayed and told.due_at - self._at > _UNDER_WAY:
                 self.superseded.append((alert.id, told.channel))
             elif told.on_resolve and not alert.inhibited:
                 routes.append(Route(told.rule, told.channel))
