@@ -25,6 +25,7 @@ Wake = Callable[[Collection[str]], None]
 
 OWN_WATCHERS = ("channels", "templates", "store", "configuration")
 """What the relay watches of itself."""
+_CHANNELS = Watch(None, "channels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class Intake:
         self._reach(Step.READ)
         async with self._lock:
             setting = self._setting
+            report = _of_this_setting(report, setting)
             events = [event_of(fact, report, setting.policy) for fact in report.facts]
             known = await self._store.known_events([event.id for event in events]) if events else set()
             decided, world = plan(report, events, known, self._world, setting.policy, setting.router)
@@ -125,9 +127,20 @@ def _sources(setting: Setting, cluster: str) -> dict[str, Collection[str]]:
     return {watch.watcher: found for watch, found in setting.watched.items() if watch.cluster == cluster}
 
 
+def _of_this_setting(report: Report, setting: Setting) -> Report:
+    """Return the report without conditions that nobody would ever end: a reload lets attempts end that are
+    under way, and then a channel may be in trouble that has just been removed."""
+    here = [each for each in report.conditions if not _removed(report.watch, each.source, setting)]
+    return replace(report, conditions=tuple(here))
+
+
+def _removed(watch: Watch, source: str, setting: Setting) -> bool:
+    return watch == _CHANNELS and source not in setting.router.channels
+
+
 def _watched(alert: Alert, setting: Setting) -> bool:
     if alert.cluster is None:
-        gone = alert.watcher == "channels" and alert.source not in setting.router.channels
+        gone = _removed(Watch(None, alert.watcher), alert.source, setting)
         return alert.watcher in OWN_WATCHERS and not gone
     if alert.watcher == SIGHT:
         return any(watch.cluster == alert.cluster for watch in setting.watched)

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from relay.engine.intake import Intake, Setting
 from relay.engine.policy import Policy
 from relay.model.delivery import DeliveryState
 from relay.model.errors import StoreError
+from relay.model.event import Subject, SubjectKind
 from relay.model.observation import CursorMove, Report, Watch
 from relay.store import CursorMovedError, Filter, Store
 from tests.engine.things import at, condition, deletion, failure, issue, report, router, rule
@@ -201,3 +203,13 @@ async def test_what_was_held_back_is_sent_when_it_is_let_go(door: Door) -> None:
     counts = await door.store.count_deliveries()
     assert counts == {DeliveryState.PENDING: 4, DeliveryState.INHIBITED: 2}
     assert sorted(set(door.woken)) == ["a", "b"]
+
+
+async def test_a_last_failure_of_a_channel_that_was_just_removed_leaves_no_alert(door: Door) -> None:
+    """A reload waits for what is under way, after intake has the new configuration: nobody would end it."""
+    subject = Subject(SubjectKind.CHANNEL, "gone")
+    trouble = replace(
+        condition("gone"), type="channel.failing", details={"channel": "gone"}, subject=subject, source="gone"
+    )
+    await door.intake.take(report(1, trouble, watcher="channels", cluster=None, sources=["gone"]))
+    assert await door.store.open_alerts() == []
