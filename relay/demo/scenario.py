@@ -57,7 +57,7 @@ def scenes(cluster: Cluster) -> Iterator[Scene]:
     yield Scene(
         "its database reports a critical issue.",
         "All three replicas show it, and it is told once. It is critical: the on-call gets a mail too.",
-        lambda: break_table(),
+        break_table,
         (Due("cluster.issue", "firing", _ISSUE, _ALL),),
         pause=5,
     )

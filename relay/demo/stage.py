@@ -25,6 +25,10 @@ class Stage:
             text = line.copy() if isinstance(line, Text) else Text.from_markup(line)
             self._write(Text(" " * indent), text, Text(" " * indent))
 
+    def head(self, text: str) -> None:
+        """Begin a part."""
+        self.say("", f"[bold]{text}")
+
     def direct(self, what: str, remark: str) -> None:
         """Announce what happens in MSR now, and what to look for."""
         seconds = int(self._elapsed())
@@ -41,12 +45,14 @@ class Stage:
         name = Text(f"{channel:>{_NAME}}", _COLOURS.get(channel, ""))
         first, rest = Text.assemble(name, bar), Text.assemble(" " * _NAME, bar)
         lines = text.split("\n")
-        for number, line in enumerate(lines[:_MOST_LINES]):
+        # A line that says that there is one more would be no shorter than that line.
+        most = _MOST_LINES if len(lines) > _MOST_LINES + 1 else len(lines)
+        for number, line in enumerate(lines[:most]):
             if number:
                 line.stylize("dim")
             self._write(rest if number else first, line, Text.assemble(rest, " " * (6 if number else 2)))
-        if len(lines) > _MOST_LINES:
-            self._write(rest, Text(f"    … and {len(lines) - _MOST_LINES} lines more", "dim"), rest)
+        if most < len(lines):
+            self._write(rest, Text(f"    … and {len(lines) - most} lines more", "dim"), rest)
 
     def _write(self, first: Text, text: Text, rest: Text) -> None:
         room = self.width - max(first.cell_len, rest.cell_len)

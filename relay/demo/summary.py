@@ -52,8 +52,7 @@ def document(ledger: Ledger, seconds: float) -> dict[str, Any]:
 def write(stage: Stage, ledger: Ledger, seconds: float) -> None:
     """Write the summary for people."""
     found = document(ledger, seconds)
-    stage.console.print()
-    stage.console.rule("[bold]What happened, and who was told after how many milliseconds", style="dim")
+    stage.head("What happened in MSR, and who was told after how many milliseconds")
     stage.console.print(_table(ledger), width=stage.width)
     counts = found["messages"]
     signed, sealed = found["verified"][SOC], found["verified"][ONCALL]
@@ -78,7 +77,7 @@ def next_steps(stage: Stage) -> None:
         "msr-relay check --live": "says whether they are right and MSR answers",
         "msr-relay run": "watches, until stopped",
     }
-    stage.say("", "[bold]Next")
+    stage.head("Next")
     for command, meaning in steps.items():
         stage.say(f"[green]{command:<23}[/] {meaning}", indent=2)
     stage.say("[dim]More in docs/quick-start.md.", indent=2)
