@@ -88,9 +88,13 @@ class Poller(RuleBasedStateMachine):
         self.watched.imitation.delete(repository)
         self.run(self.clock.advance(1))
 
-    @rule(pick=st.integers(0, 20))
-    def slip_in(self, pick: int) -> None:
+    @rule(pick=st.integers(0, 20), busy=st.integers(0, 9))
+    def slip_in(self, pick: int, busy: int) -> None:
         """A record shows late, but within the overlap, and not before the watch's start."""
+        if busy:
+            self.run(self.watched.sign(*["prod/busy"] * busy))
+            self.run(self.watched.visible())
+            self.look()
         shown = self.shown()
         ids = {entry.id for entry in shown}
         places = [
