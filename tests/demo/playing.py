@@ -18,7 +18,9 @@ PYTHON = (sys.executable, "-m", "relay")
 class Playing:
     """A running `msr-relay demo`; its output is read line by line."""
 
-    def __init__(self, folder: Path, *options: str, command: Sequence[str] = PYTHON) -> None:
+    def __init__(
+        self, folder: Path, *options: str, command: Sequence[str] = PYTHON, cwd: Path | None = None
+    ) -> None:
         # Of an ordinary length, so that the control socket is in there too.
         self.temporary = Path(tempfile.mkdtemp(prefix="demo-"))
         self._errors = folder / "errors"
@@ -32,6 +34,7 @@ class Playing:
                 stderr=errors,
                 text=True,
                 env=environment,
+                cwd=cwd,
                 start_new_session=True,
             )
         self._lines: queue.Queue[str | None] = queue.Queue()
