@@ -67,7 +67,7 @@ def write(stage: Stage, ledger: Ledger, seconds: float) -> None:
     _verdict(stage, "Nothing told twice.", "Told twice", found["doubled"])
     _verdict(stage, "Nothing told that did not happen.", "Told, but did not happen", found["unexpected"])
     _verdict(stage, signatures, "Not verified", found["unverified"])
-    stage.say("[dim]Trust: one second of it is the feed's, which keeps records back (a real MSR: 60).")
+    stage.say("[dim]Trust: one second of each is the feed's own delay (in a real MSR: 60).")
 
 
 def next_steps(stage: Stage) -> None:
