@@ -58,6 +58,7 @@ class ChannelLoop:
         self._taken: set[int] = set()
         self._sending: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._gate: tuple[ChannelHealth | None, float] = (None, 0.0)
 
     def wake(self) -> None:
         """Look for something to send."""
@@ -91,10 +92,15 @@ class ChannelLoop:
 
     async def turn(self, health: ChannelHealth) -> None:
         """Take over a health that a user has set."""
-        await self._store.save_health(health)
-        self.health = health
+        before, self.health = self.health, health
+        try:
+            # Known before it is saved, so that an attempt that ends meanwhile does not undo it.
+            await self._store.save_health(health)
+        except StoreError:
+            self.health = before
+            raise
         self._give_back()
-        await self._news.channel_turned(self.channel, health, await self._waiting())
+        await self._tell_health()
         self.wake()
 
     async def disable(self, by: str, reason: str) -> None:
@@ -109,10 +115,10 @@ class ChannelLoop:
         """Begin as many attempts as may be; return in how many seconds to look again, None when woken."""
         while not self._stopping:
             now = self._clock.now()
-            opens = opens_at(self.health, now)
-            if opens is None or opens > now:
+            shut = self._shut_for(now)
+            if shut is None or shut > 0:
                 self._give_back()
-                return None if opens is None else _seconds(opens - now)
+                return shut
             most = 1 if probing(self.health) else self.channel.concurrency
             if len(self._sending) >= most:
                 return None
@@ -126,6 +132,17 @@ class ChannelLoop:
                 return wait
             self._begin(self._ready.popleft())
         return None
+
+    def _shut_for(self, now: datetime) -> float | None:
+        """Return in how many seconds the channel may be tried, None if not before a user says so."""
+        opens = opens_at(self.health, now)
+        if opens is None:
+            return None
+        since = self._clock.monotonic()
+        if self._gate[0] is not self.health:
+            # From here on without the wall clock: if it goes back a day, the channel is not shut for a day.
+            self._gate = (self.health, since + _seconds(opens - now))
+        return max(0.0, self._gate[1] - since)
 
     async def _claim(self, now: datetime, limit: int) -> bool:
         # A copy: what is settled while the store reads must still count as taken for what it has read.
@@ -161,7 +178,15 @@ class ChannelLoop:
     async def _deliver(self, claim: Claim) -> None:
         try:
             tried = await self._sender.attempt(claim) if claim.events else self._nothing_to_tell()
-            await self._settle(claim, tried)
+            try:
+                before, state = await self._settle(claim, tried)
+            except Exception as error:
+                # Claimed anew at once it would be sent without end.
+                _log.exception("an outcome could not be recorded", channel=self.channel.name)
+                reason = f"the outcome could not be recorded ({type(error).__name__})"
+                tried = Try(Result(Outcome.RETRY, error=reason), tried.at, tried.seconds)
+                before, state = await self._settle(claim, tried)
+            await self._tell(claim, tried, before, state)
         finally:
             self._taken.discard(claim.delivery.seq)
 
@@ -169,7 +194,8 @@ class ChannelLoop:
         error = "the events that it tells are no longer in the store"
         return Try(Result(Outcome.REJECTED, error=error), self._clock.now(), 0.0)
 
-    async def _settle(self, claim: Claim, tried: Try) -> None:
+    async def _settle(self, claim: Claim, tried: Try) -> tuple[ChannelHealth, DeliveryState]:
+        """Record an attempt; return the channel's health before it, and what became of the delivery."""
         now = self._clock.now()
         before, result = self.health, tried.result
         self.health = health = judge(
@@ -194,8 +220,9 @@ class ChannelLoop:
         await self._keep_trying(lambda: self._store.settle(Settlement(delivery, attempt, finished)))
         if before.state is not health.state:
             self._give_back()
-            await self._keep_trying(lambda: self._store.save_health(health))
-        await self._tell(claim, tried, before, delivery.state)
+            # What holds by now: a user may have turned the channel since.
+            await self._keep_trying(lambda: self._store.save_health(self.health))
+        return before, delivery.state
 
     async def _tell(self, claim: Claim, tried: Try, before: ChannelHealth, state: DeliveryState) -> None:
         health = self.health
@@ -209,12 +236,16 @@ class ChannelLoop:
             error=tried.result.error,
         )
         if health.state is not ChannelState.WORKING or before.state is not ChannelState.WORKING:
-            await self._news.channel_turned(self.channel, health, await self._waiting())
+            await self._tell_health()
         if state is DeliveryState.DEAD:
             await self._news.delivery_dead(claim.delivery, claim.events, tried.result.error or "")
         if claim.events:
             used = f"{self.channel.kind}/{claim.delivery.template or claim.events[-1].type}"
             await self._news.template_used(used, tried.broken)
+
+    async def _tell_health(self) -> None:
+        waiting = await self._waiting()
+        await self._news.channel_turned(self.channel, self.health, waiting)
 
     async def _waiting(self) -> int:
         try:

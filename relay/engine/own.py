@@ -1,5 +1,6 @@
 """What the relay tells about itself: it takes the same way as everything else, through intake."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
@@ -20,12 +21,16 @@ _log = structlog.get_logger("relay.news")
 
 Take = Callable[[Report], Awaitable[None]]
 
+_STORE_PAUSE = 1.0
 _DEAD_PER_HOUR = 10
 """How many dead deliveries of one channel are told singly in an hour; the rest is told as one event."""
 
 
 class News:
-    """Turns what happens inside the relay into reports. None of its methods raises StoreError."""
+    """Turns what happens inside the relay into reports.
+
+    None of its methods raises StoreError: it waits until the store works, for much of it is said once.
+    """
 
     def __init__(
         self,
@@ -38,6 +43,7 @@ class News:
         self._clock = clock
         self.store_failed = store_failed
         self._broken = set(broken_templates)
+        self._turn = asyncio.Lock()
         self._dead: dict[tuple[str, str], int] = defaultdict(int)
 
     async def channel_turned(self, channel: Channel, health: ChannelHealth, waiting: int) -> None:
@@ -107,10 +113,14 @@ class News:
         report = Report(
             Watch(None, watcher), self._clock.now(), (source,), conditions, facts, complete=complete
         )
-        try:
-            await self._take(report)
-        except StoreError as error:
-            self.store_failed(error)
+        # One after the other: that a channel fails must not be told after that it works.
+        async with self._turn:
+            while True:
+                try:
+                    return await self._take(report)
+                except StoreError as error:
+                    self.store_failed(error)
+                    await self._clock.sleep(_STORE_PAUSE)
 
 
 def _channel_trouble(channel: Channel, health: ChannelHealth, waiting: int) -> Condition:
