@@ -55,8 +55,9 @@ class Emergency:
             since = self._clock.now()
             await self._clock.sleep(_PATIENCE)
             told: set[str] = set()
+            done: set[str] = set()
             while not await self._works():
-                await self._tell(self._event(since, None), told)
+                told |= await self._tell(self._event(since, None), done)
                 await self._clock.sleep(_AGAIN)
             self._failed.clear()
             _log.info("the store works again", since=since.isoformat())
@@ -72,12 +73,20 @@ class Emergency:
             return False
         return True
 
-    async def _tell(self, event: Event, told: set[str]) -> None:
-        senders = [sender for sender in self._senders() if sender.channel.name not in told]
+    async def _tell(self, event: Event, done: set[str]) -> set[str]:
+        """Tell all but those who are done, add whom trying again cannot help, return who has it."""
+        senders = [sender for sender in self._senders() if sender.channel.name not in done]
         tries = await asyncio.gather(*(sender.attempt(_claim(event, sender)) for sender in senders))
+        told: set[str] = set()
         for sender, tried in zip(senders, tries, strict=True):
-            if tried.result.outcome is Outcome.DELIVERED:
+            result = tried.result
+            # Those of a channel's targets who have it must not get it again for the sake of the others.
+            if Outcome.DELIVERED in (result.outcome, *(each.outcome for each in result.sent.targets)):
                 told.add(sender.channel.name)
+            elif result.outcome is not Outcome.RETRY:
+                done.add(sender.channel.name)
+        done |= told
+        return told
 
     def _event(self, since: datetime, until: datetime | None) -> Event:
         status = Status.FIRING if until is None else Status.RESOLVED
