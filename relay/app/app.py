@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
 import structlog
@@ -19,7 +19,7 @@ from relay.engine.own import News
 from relay.engine.sending import Sender
 from relay.http import Http
 from relay.model.clock import Clock
-from relay.model.delivery import ChannelHealth
+from relay.model.delivery import ChannelHealth, ChannelState
 from relay.model.errors import ConfigError, StoreError
 from relay.model.steps import Reach, pass_by
 from relay.server import Listener, control_app, health_app
@@ -31,6 +31,7 @@ _log = structlog.get_logger("relay.app")
 
 _PRUNE_EVERY = 600.0
 _PRUNE_PAUSE = 0.2
+_CHORE_PAUSE = 5.0
 _BEAT_EVERY = 60.0
 _LATE = 3
 _LATE_SECONDS = 60.0
@@ -76,23 +77,24 @@ class App:
         url = settings.store.get_secret_value()
         store = await asyncio.to_thread(lambda: Store.for_running(url, reach=self._reach))
         async with AsyncExitStack() as stack:
-            stack.callback(store.close)
+            # In a thread: a database that hangs must not keep a second signal from being heard.
+            stack.push_async_callback(asyncio.to_thread, store.close)
             http = Http(self._clock)
             stack.push_async_callback(http.close)
             self._tools = Tools(self._clock, self._source, store, http, self._reach)
-            self._emergency = Emergency(store, self._clock, lambda: self._senders)
+            self._emergency = Emergency(store, self._clock, self._enabled)
             listeners = await self._listen()
             stack.push_async_callback(listeners.aclose)
             await self._start()
             stack.push_async_callback(self._stop)
             chores = [
-                asyncio.create_task(chore)
+                asyncio.create_task(_for_ever(chore, self._clock))
                 for chore in (
-                    self._emergency.run(),
-                    self._prune_regularly(),
-                    self._beat_regularly(),
-                    self._reload_when_told(),
-                    watch_files(self._files, self.reloading, self._clock),
+                    self._emergency.run,
+                    self._prune_regularly,
+                    self._beat_regularly,
+                    self._reload_when_told,
+                    lambda: watch_files(self._files, self.reloading, self._clock),
                 )
             ]
             stack.push_async_callback(_cancel, chores)
@@ -107,6 +109,12 @@ class App:
             )
             await self.stopping.wait()
             _log.info("stopping", within=settings.stop_within.total_seconds())
+
+    def _enabled(self) -> list[Sender]:
+        """Return what sends to the channels that nobody has disabled."""
+        loops = self._dispatcher.loops
+        off = {name for name, loop in loops.items() if loop.health.state is ChannelState.DISABLED}
+        return [sender for sender in self._senders if sender.channel.name not in off]
 
     def health(self) -> Mapping[str, str]:
         """Return what is wrong, by part; nothing for a relay that is ready."""
@@ -199,14 +207,16 @@ class App:
                 await self._reload()
             except StoreError as error:
                 self._emergency.store_failed(error)
-                await self._clock.sleep(_PRUNE_PAUSE)
+                # Each try makes new clients, which ask for new tokens: not too often.
+                await self._clock.sleep(_CHORE_PAUSE)
                 self.reloading.set()
             except Exception:
                 _log.exception("reloading failed")
 
     async def _reload(self) -> None:
         try:
-            fresh = self._reread().settings
+            # In a thread: reading files must not hold up what is being sent.
+            fresh = (await asyncio.to_thread(self._reread)).settings
         except ConfigError as error:
             _log.error("the changed configuration was rejected; the old one goes on", problems=str(error))
             await self._news.config_rejected(self._where, [str(problem) for problem in error.problems])
@@ -262,3 +272,13 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _for_ever(chore: Callable[[], Awaitable[None]], clock: Clock) -> None:
+    """Do a chore until cancelled; one that fails is logged and begun anew, for nobody else would notice."""
+    while True:
+        try:
+            return await chore()
+        except Exception:
+            _log.exception("a chore failed")
+            await clock.sleep(_CHORE_PAUSE)
