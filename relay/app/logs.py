@@ -21,7 +21,24 @@ class _Redaction:
         return {key: self._clean(value) for key, value in entry.items()}
 
     def _clean(self, value: Any) -> Any:
-        return redact(value, self._secrets) if isinstance(value, str) else value
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, list | tuple):
+            return [self._clean(each) for each in value]
+        if isinstance(value, dict):
+            return {key: self._clean(each) for key, each in value.items()}
+        return redact(str(value), self._secrets)
+
+
+class _Foreign(logging.Formatter):
+    """What libraries log, tracebacks and all, behind the same walls."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__("%(name)s: %(message)s")
+        self._secrets = tuple(secrets)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _shown(redact(super().format(record), self._secrets), lines=True)
 
 
 class _Unfailing:
@@ -47,7 +64,7 @@ def set_up(
     stream: TextIO | None = None,
 ) -> None:
     """Configure logging for the process."""
-    out = stream or sys.stderr
+    out, hidden = stream or sys.stderr, tuple(secrets)
     pretty = form == "console" or (form == "auto" and out.isatty())
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=out.isatty())
@@ -61,8 +78,9 @@ def set_up(
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            # Before control characters go: a secret of several lines would not be known again.
+            _Redaction(hidden),
             _printable,
-            _Redaction(secrets),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
@@ -70,12 +88,19 @@ def set_up(
         cache_logger_on_first_use=False,
     )
     # Libraries log through the standard library; their warnings belong into the same place.
-    logging.basicConfig(level=logging.WARNING, stream=out, format="%(name)s: %(message)s", force=True)
+    foreign = logging.StreamHandler(cast(TextIO, _Unfailing(out)))
+    foreign.setFormatter(_Foreign(hidden))
+    logging.basicConfig(level=logging.WARNING, handlers=[foreign], force=True)
 
 
 def _printable(_logger: Any, _method: str, entry: structlog.typing.EventDict) -> Any:
     """Take control characters out of one-line values: text from MSR must not write to a terminal."""
     for key, value in entry.items():
-        if isinstance(value, str) and key not in ("exception", "stack") and not value.isprintable():
-            entry[key] = "".join(char if char.isprintable() else "\ufffd" for char in value)
+        if isinstance(value, str):
+            entry[key] = _shown(value, lines=key in ("exception", "stack"))
     return entry
+
+
+def _shown(text: str, *, lines: bool) -> str:
+    kept = "\n\t" if lines else ""
+    return "".join(char if char.isprintable() or char in kept else "\ufffd" for char in text)
