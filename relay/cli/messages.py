@@ -1,18 +1,20 @@
 """``send-test``, ``render`` and ``explain``: trying messages and rules before they are needed."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
+from rich.text import Text
 
 from relay.app import build
 from relay.channels import Channel, channel_type, kinds
-from relay.cli.orders import me
-from relay.cli.output import console, print_json, print_table
-from relay.cli.reading import configuration, event, near
+from relay.cli.event_files import event
+from relay.cli.opening import configure, near
+from relay.cli.orders import user
+from relay.cli.output import clean, console, print_json, print_text, table, word
 from relay.engine.routing import OWN_RULE
 from relay.engine.sending import Sender, Try
 from relay.http import Http
@@ -33,26 +35,24 @@ def send_test(option: Path | None, names: Sequence[str], source: str | None, *, 
 
     Raises NotFoundError for an unknown channel.
     """
-    settings = configuration(option).settings
+    settings = configure(option).settings
     channels = [_channel(settings, name) for name in names] or settings.destinations
     tries = asyncio.run(_send_all(settings, channels, source))
     if as_json:
         print_json([_try_document(channel, tried) for channel, tried in zip(channels, tries, strict=True)])
     else:
-        print_table(
-            ["channel", "outcome", "status", "took", "answer"],
-            [
-                (
-                    each.name,
-                    t.result.outcome,
-                    t.result.sent.status,
-                    f"{t.seconds:.2f} s",
-                    t.result.error or t.result.sent.answer,
-                )
-                for each, t in zip(channels, tries, strict=True)
-            ],
-            "No channel is configured.",
-        )
+        rows = [
+            (
+                each.name,
+                word(tried.result.outcome),
+                tried.result.sent.status or "",
+                f"{tried.seconds:.2f} s",
+                tried.result.error or tried.result.sent.answer,
+            )
+            for each, tried in zip(channels, tries, strict=True)
+        ]
+        heads = ["channel", "outcome", "status", "took", "answer"]
+        console().print(table(heads, rows, fold=["answer"]))
     good = all(tried.result.outcome is Outcome.DELIVERED and not tried.result.error for tried in tries)
     return Exit.OK if good else Exit.FAILED
 
@@ -81,7 +81,7 @@ async def _send_all(settings: Settings, channels: Sequence[Channel], source: str
             await channel.close()
 
     def _test(channel: Channel) -> Event:
-        details = Test(channel=channel.name, sent_by=me()).plain()
+        details = Test(channel=channel.name, sent_by=user(None)).plain()
         return replace(sample("relay.test"), happened_at=now, details=details)
 
     try:
@@ -111,7 +111,7 @@ def render(
     option: Path | None, template: str, source: str, kind: str | None, status: Status | None, *, as_json: bool
 ) -> Exit:
     """Print the parts of a message. ``template`` is a name, or ``KIND/NAME``. Raises TemplateError."""
-    settings = configuration(option).settings
+    settings = configure(option).settings
     renderer = build.renderer(settings, SystemClock())
     folder, _, name = template.rpartition("/")
     wanted = (
@@ -128,19 +128,18 @@ def render(
         print_json(parts)
         return Exit.OK
     out = console()
-    if filled:
-        out.print(f"[dim]taken from the sample: {', '.join(filled)}[/]")
+    _say_filled(filled)
     for each, rendered in parts.items():
         for part, text in rendered.items():
-            out.print(f"[bold]{each}/{name}.{part}[/]")
-            out.print(escape(text))
+            out.print(Text(f"{each}/{name}.{part}", "bold"))
+            print_text(json.dumps(json.loads(text), indent=2, ensure_ascii=False) if part == "json" else text)
             out.print()
     return Exit.OK
 
 
 def explain(option: Path | None, source: str, status: Status | None, *, as_json: bool) -> Exit:
     """Print what every rule says to an event, and where it goes in the end."""
-    settings = configuration(option).settings
+    settings = configure(option).settings
     router = build.router(settings)
     told, filled = event(source, status)
     verdicts, routes = router.explain(told), router.route(told)
@@ -157,9 +156,9 @@ def explain(option: Path | None, source: str, status: Status | None, *, as_json:
         )
         return Exit.OK
     out = console()
-    out.print(f"[bold]{escape(told.summary)}[/]  {told.type} {told.status} {told.severity}")
-    if filled:
-        out.print(f"[dim]taken from the sample: {', '.join(filled)}[/]")
+    heading = f"  {told.type}, {told.status}, {told.severity}"
+    out.print(Text.assemble((clean(told.summary), "bold"), heading))
+    _say_filled(filled)
     out.print()
     rows = []
     for verdict in verdicts:
@@ -169,11 +168,19 @@ def explain(option: Path | None, source: str, status: Status | None, *, as_json:
             rows.append((verdict.rule, "no", "; ".join(verdict.misses)))
         else:
             rows.append((verdict.rule, "yes", ", ".join(verdict.channels) or "its channels have it already"))
-    print_table(["rule", "takes it", "why not, or where to"], rows, "There are no rules.")
+    lines = [(name, word(answer), why) for name, answer, why in rows]
+    out.print(
+        table(["rule", "takes it", "why not, or where to"], lines, fold=["rule", "why not, or where to"])
+    )
     out.print()
     if not routes:
-        out.print("[yellow]Nobody is told: it is kept as unrouted.[/]")
+        out.print(Text("Nobody is told: it is kept, as unrouted.", "yellow"))
     for route in routes:
         rule = "as news of the relay about itself" if route.rule == OWN_RULE else f"by rule {route.rule}"
-        out.print(f"[green]→[/] {escape(route.channel)}, {escape(rule)}")
+        out.print(Text.assemble(("→ ", "green"), clean(route.channel), f", {clean(rule)}"))
     return Exit.OK
+
+
+def _say_filled(filled: Sequence[str]) -> None:
+    if filled:
+        console().print(Text(f"taken from the sample: {', '.join(filled)}", "dim"))

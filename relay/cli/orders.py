@@ -1,72 +1,75 @@
-"""Writing: through the control socket of the relay that runs, else directly into the store."""
+"""What changes something: told to the running relay through its control socket, else done on the store."""
 
+import errno
 import getpass
+import json
+import os
 import random
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, UnixConnector
+from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
 
 from relay.app.places import control_socket
-from relay.cli.reading import open_store
+from relay.cli.opening import existing_store
 from relay.engine.operate import Operator
 from relay.model.clock import SystemClock
 from relay.model.errors import Exit, RelayError
+from relay.server.control import Order
 from relay.settings import Configuration
 
-_SECONDS = 30.0
+_WITHIN = ClientTimeout(total=60)
 
 
-class OrderError(RelayError):
-    """A running relay refused an order; it says why and with which exit status."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.exit = Exit(status)
-
-
-def me() -> str:
-    """Return who gives the order."""
+def user(by: str | None) -> str:
+    """Return who does something: as told, else the user of the operating system."""
+    if by:
+        return by
     try:
         return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
+    except (OSError, KeyError):
+        return f"uid {os.getuid()}"
 
 
-async def order(found: Configuration, what: str, **said: Any) -> Any:
-    """Carry out ``replay``, ``replay-dead``, ``enable`` or ``disable``. Raises RelayError."""
-    path = control_socket(found.settings.store.get_secret_value())
+async def give(configuration: Configuration, deed: str, order: Order) -> Any:
+    """Carry out an order (`replay`, `replay-dead`, `enable`, `disable`) and return its outcome.
+
+    Raises RelayError with the exit status that belongs to it, also where the relay of another user runs.
+    """
+    socket = control_socket(configuration.settings.store.get_secret_value())
     try:
-        return await _ask(path, what, said)
-    except (ClientConnectionError, FileNotFoundError):
-        # Nobody listens: no relay runs on this store, at least none on this machine.
-        return await _do(found, what, said)
+        return await _tell(socket, deed, order)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ECONNREFUSED):
+            raise RelayError(f"the running relay cannot be told, at {socket}: {error.strerror}") from None
+    except (ClientError, TimeoutError, ValueError) as error:
+        raise RelayError(f"the running relay does not answer properly, at {socket}: {error}") from None
+    return await _do(configuration, deed, order)
 
 
-async def _ask(path: Path, what: str, said: Mapping[str, Any]) -> Any:
-    timeout = ClientTimeout(total=_SECONDS)
+async def _tell(socket: Path, deed: str, order: Order) -> Any:
     async with (
-        ClientSession(connector=UnixConnector(str(path)), timeout=timeout) as session,
-        session.post(f"http://relay/{what}", json=dict(said)) as response,
+        ClientSession(connector=UnixConnector(str(socket)), timeout=_WITHIN) as session,
+        session.post(f"http://relay/{deed}", data=order.model_dump_json()) as answer,
     ):
-        answer = await response.json()
-    if response.status != 200:
-        raise OrderError(answer["error"], answer["exit"])
-    return answer["result"]
+        document = json.loads(await answer.read())
+        if answer.status == 200:
+            return document["result"]
+        refused = RelayError(str(document.get("error", f"status {answer.status}")))
+        refused.exit = Exit(document.get("exit", Exit.FAILED))
+        raise refused
 
 
-async def _do(found: Configuration, what: str, said: Mapping[str, Any]) -> Any:
-    async with open_store(found) as store:
+async def _do(configuration: Configuration, deed: str, order: Order) -> Any:
+    async with existing_store(configuration) as store:
         # Ids of replays need no cryptographic randomness.
         operator = Operator(store, SystemClock(), random.Random())  # noqa: S311
-        match what:
+        match deed:
             case "replay":
-                return [each.id for each in await operator.replay(said["deliveries"], said["by"])]
+                return [each.id for each in await operator.replay(order.deliveries, order.by)]
             case "replay-dead":
-                return [each.id for each in await operator.replay_dead(said["channel"], said["by"])]
+                return [each.id for each in await operator.replay_dead(order.channel, order.by)]
             case "enable":
-                await operator.enable(said["channel"], said["by"])
+                return await operator.enable(order.channel, order.by)
             case _:
-                await operator.disable(said["channel"], said["by"], said["reason"])
-    return None
+                return await operator.disable(order.channel, order.by, order.reason)

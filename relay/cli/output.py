@@ -1,85 +1,117 @@
-"""What commands print: tables for people, JSON for programs, colour only on a terminal."""
+"""What commands print: tables and lines for people, JSON for programs."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-STYLES = {
-    "critical": "bold red",
-    "error": "red",
-    "warning": "yellow",
-    "firing": "red",
-    "dead": "bold red",
-    "held": "yellow",
-    "partial": "yellow",
-    "failing": "yellow",
-    "disabled": "yellow",
-    "pending": "cyan",
-    "delivered": "green",
-    "resolved": "green",
-    "working": "green",
-    "ok": "green",
-}
-"""How words that stand for a state are coloured."""
+_WIDE = 1000
+"""Columns where nobody looks: what goes into a file or a pipe is not cut."""
+_STYLES = {
+    "delivered": "green", "working": "green", "resolved": "green", "yes": "green", "matches": "green",
+    "pending": "yellow", "retry": "yellow", "failing": "yellow", "held": "yellow", "partial": "yellow",
+    "warning": "yellow", "no": "red", "dead": "red", "rejected": "red", "refused": "red", "gone": "red",
+    "disabled": "red", "firing": "red", "critical": "bold red",
+}  # fmt: skip
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        forget_pipe()
 
 
 def console() -> Console:
-    """Return where people's output goes; it knows NO_COLOR and whether there is a terminal."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Return a console for standard output: colours only on a terminal, and not where NO_COLOR is set."""
+    out = sys.stdout
+    # Not rich's own choice, which also colours where it finds FORCE_COLOR.
+    on_terminal = out is not None and out.isatty()
+    width = None if on_terminal or "COLUMNS" in os.environ else _WIDE
+    return _Console(
+        highlight=False, markup=False, emoji=False, soft_wrap=False, width=width, force_terminal=on_terminal
+    )
 
 
-def print_json(value: Any) -> None:
-    """Print a value as JSON; times as RFC 3339."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
+def forget_pipe() -> None:
+    """Go on without a reader of standard output that has gone, so that the exit status stays true."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
-def _plain(value: Any) -> Any:
+def print_json(document: Any) -> None:
+    """Print a document, indented; everything but ASCII is escaped, so that no terminal is written to."""
+    print_text(json.dumps(document, indent=2, default=_json))
+
+
+def print_text(text: str) -> None:
+    """Print lines as they are."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        forget_pipe()
+    except UnicodeEncodeError:
+        sys.stdout.write(text.encode("ascii", "backslashreplace").decode() + "\n")
+
+
+def _json(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return stamp(value)
     return str(value)
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], nothing: str) -> None:
-    """Print rows for people; where there are none, the sentence ``nothing``."""
-    listed = [[_cell(cell) for cell in row] for row in rows]
-    out = console()
-    if not listed:
-        out.print(escape(nothing))
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for at, heading in enumerate(headings):
-        table.add_column(heading, overflow="fold", no_wrap=at == 0)
-    for row in listed:
-        table.add_row(*row)
-    out.print(table)
+def stamp(at: datetime | None) -> str | None:
+    """Return a time as RFC 3339, to the second, in UTC."""
+    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    text = "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
-    style = STYLES.get(text)
-    return f"[{style}]{escape(text)}[/]" if style else escape(text)
+def clean(text: object) -> str:
+    """Return one printable line: texts from outside must not write to the terminal."""
+    line = " ".join(str(text).split())
+    return "".join(char if char.isprintable() else "\ufffd" for char in line)
 
 
-def age(moment: datetime | None, now: datetime) -> str:
-    """Return how long ago (or, with a plus, in how long) a moment is: ``5m``, ``+30s``, ``3d``."""
-    if moment is None:
+def word(value: object) -> Text:
+    """Return a word in the colour of its meaning."""
+    text = clean(value)
+    return Text(text, _STYLES.get(text, ""))
+
+
+def age(then: datetime | None, now: datetime) -> str:
+    """Return how long ago something was, in one unit: `12s`, `5m`, `3h`, `8d`."""
+    if then is None:
         return ""
-    span = now - moment
-    ahead = span < timedelta(0)
-    seconds = int(abs(span).total_seconds())
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= 2 * size or (unit == "m" and seconds >= size):
-            return f"{'+' if ahead else ''}{seconds // size}{unit}"
-    return f"{'+' if ahead else ''}{seconds}s"
+    seconds = max(0, int((now - then).total_seconds()))
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= size * (1 if unit == "m" else 2):
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
 
 
-def short(identifier: str) -> str:
-    """Return the beginning of an id: enough for people, and accepted wherever an id is."""
-    return identifier[:12]
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, fold: Sequence[str] = ()) -> Table:
+    """Return a table; the columns in ``fold`` give way where the terminal is narrow, the others never do."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for head in heads:
+        made.add_column(head, overflow="fold", no_wrap=head not in fold)
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(clean(cell)) for cell in row))
+    return made
+
+
+def problem_line(where: str, text: str, kind: str) -> Text:
+    """Return a problem in one line: what sort, where, what."""
+    style = "bold red" if kind == "error" else "yellow"
+    line = Text.assemble((f"{kind}: ", style))
+    if where:
+        line.append(f"{clean(where)}: ", "bold")
+    line.append(clean(text))
+    return line

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from rich.text import Text
+
 from relay.cli.output import console
 from relay.model.errors import Exit, RelayError
 
@@ -70,6 +72,6 @@ def init(folder: Path, *, force: bool) -> Exit:
         path.chmod(mode)
         path.write_text(text)
     out = console()
-    out.print(f"Wrote {' and '.join(str(path) for path in files)}.")
-    out.print("Next: fill in both files, then run msr-relay check --live")
+    out.print(Text(f"Wrote {' and '.join(str(path) for path in files)}."))
+    out.print(Text("Next: fill in both files, then run msr-relay check --live"))
     return Exit.OK

@@ -1,59 +1,22 @@
-"""What commands read: the configuration, the store, and events from files."""
+"""Events given to commands: a type's sample, or a file."""
 
 import json
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from relay.app import build
-from relay.app.logs import set_up
+from relay.cli.opening import near
 from relay.model.catalogue import CATALOGUE
 from relay.model.errors import NotFoundError, RelayError
 from relay.model.event import Event, Status, Subject, SubjectKind
 from relay.model.samples import sample
 from relay.model.severity import Severity
-from relay.settings import Configuration, read
-from relay.store import Store
-from relay.store.database import file_of, parse_url
 
 _MOST_BYTES = 1024 * 1024
 
 
 class EventFileError(RelayError):
     """An event given to a command cannot be understood."""
-
-
-def configuration(option: Path | None) -> Configuration:
-    """Read the configuration as ``run`` does; warnings and worse are logged. Raises ConfigError."""
-    found = read(option, os.environ)
-    set_up("warning", found.settings.log.format, build.secrets(found.settings))
-    return found
-
-
-@asynccontextmanager
-async def open_store(found: Configuration) -> AsyncIterator[Store]:
-    """Open the store of a configuration without running on it. Raises NotFoundError if there is none yet."""
-    url = found.settings.store.get_secret_value()
-    path = file_of(parse_url(url))
-    if path is not None and not path.exists():
-        raise NotFoundError(f"there is no store at {path} yet: msr-relay run makes it")
-    store = Store(url)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def near(name: str, names: list[str]) -> str:
-    """Return the end of an error about an unknown name."""
-    close = get_close_matches(name, names, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"there are {', '.join(names)}" if names else "none is configured"
 
 
 def event(source: str, status: Status | None = None) -> tuple[Event, list[str]]:

@@ -1,0 +1,215 @@
+"""``msr-relay deliveries``: what is on its way, what arrived, what did not and why."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from relay.cli.opening import configure, existing_store, near
+from relay.cli.orders import give, user
+from relay.cli.output import age, clean, console, print_json, stamp, table, word
+from relay.engine.operate import Operator
+from relay.model.clock import SystemClock
+from relay.model.delivery import Attempt, Delivery, DeliveryState
+from relay.model.errors import Exit, NotFoundError
+from relay.model.event import Event
+from relay.server.control import Order
+from relay.settings import Configuration
+from relay.store import Filter, Store
+
+_SHORTEST = 12
+"""Characters of an id that are shown where they tell it from the others of a listing."""
+
+
+def listing(
+    config: Path | None, channel: str | None, state: DeliveryState | None, limit: int, *, as_json: bool
+) -> None:
+    """List deliveries, the newest first."""
+    configuration = configure(config)
+    asyncio.run(_list(configuration, Filter(channel=channel, state=state, limit=limit), as_json=as_json))
+
+
+async def _list(configuration: Configuration, wanted: Filter, *, as_json: bool) -> None:
+    now = SystemClock().now()
+    async with existing_store(configuration) as store:
+        found = await store.list_deliveries(wanted)
+        told = await store.events({id for each in found for id in each.events})
+        counts = await store.count_deliveries(wanted.channel)
+    if as_json:
+        print_json([_document(each, told) for each in found])
+        return
+    out = console()
+    if not found:
+        out.print(Text("No deliveries" + (" like that." if counts else " yet.")))
+    else:
+        length = distinct([each.id for each in found])
+        heads = ("id", "age", "channel", "state", "tries", "tells", "last error")
+        lines = [
+            (
+                each.id[:length],
+                age(each.created_at, now),
+                each.channel,
+                word(each.state),
+                each.attempts,
+                summary(each, told),
+                each.last_error or "",
+            )
+            for each in found
+        ]
+        out.print(table(heads, lines, fold=("channel", "tells", "last error")))
+    if counts:
+        total = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        out.print(Text(f"In all: {total}.", "dim"))
+
+
+def distinct(ids: Sequence[str]) -> int:
+    """Return how many characters tell the ids apart."""
+    ordered = sorted(set(ids))
+    length = _SHORTEST
+    for one, other in itertools.pairwise(ordered):
+        while one[:length] == other[:length] and length < max(len(one), len(other)):
+            length += 1
+    return length
+
+
+def summary(delivery: Delivery, told: dict[str, Event]) -> str:
+    """Return in a few words what a delivery tells: its latest event, and how many more."""
+    events = [told[id] for id in delivery.events if id in told]
+    if not events:
+        return "(its events are no longer kept)"
+    last = events[-1]
+    ended = " (resolved)" if last.status == "resolved" else ""
+    more = f" (+{len(events) - 1})" if len(events) > 1 else ""
+    return f"{last.summary}{ended}{more}"
+
+
+def _document(delivery: Delivery, told: dict[str, Event]) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "created_at": stamp(delivery.created_at),
+        "due_at": stamp(delivery.due_at) if delivery.state is DeliveryState.PENDING else None,
+        "channel": delivery.channel,
+        "rule": delivery.rule,
+        "state": str(delivery.state),
+        "attempts": delivery.attempts,
+        "tells": summary(delivery, told),
+        "events": list(delivery.events),
+        "replay_of": delivery.replay_of,
+        "last_error": delivery.last_error,
+    }
+
+
+def show(config: Path | None, prefix: str, *, body: bool, as_json: bool) -> None:
+    """Show a delivery with every attempt."""
+    asyncio.run(_show(configure(config), prefix, body=body, as_json=as_json))
+
+
+async def _show(configuration: Configuration, prefix: str, *, body: bool, as_json: bool) -> None:
+    now = SystemClock().now()
+    async with existing_store(configuration) as store:
+        delivery = await _operator(store).find(prefix)
+        told = await store.events(delivery.events)
+        attempts = await store.list_attempts(delivery.id)
+    if as_json:
+        tries = [_attempt_document(each, body=body) for each in attempts]
+        print_json({**_document(delivery, told), "tries": tries})
+        return
+    out = console()
+    for name, value in _about(delivery, told, now):
+        out.print(Text.assemble((f"{name:<11}", "bold"), value))
+    for attempt in attempts:
+        _print_attempt(out, attempt, body=body)
+    if not attempts:
+        out.print(Text("\nNot tried yet."))
+
+
+def _operator(store: Store) -> Operator:
+    import random
+
+    return Operator(store, SystemClock(), random.Random())  # noqa: S311 - it only finds
+
+
+def _about(delivery: Delivery, told: dict[str, Event], now: datetime) -> list[tuple[str, Text]]:
+    lines = [
+        ("delivery", Text(delivery.id)),
+        ("tells", Text(clean(summary(delivery, told)))),
+        ("channel", Text(clean(delivery.channel))),
+        ("rule", Text(clean(delivery.rule))),
+        ("state", word(delivery.state)),
+        ("created", Text(f"{stamp(delivery.created_at)} ({age(delivery.created_at, now)} ago)")),
+    ]
+    if delivery.state is DeliveryState.PENDING:
+        lines.append(("due", Text(f"{stamp(delivery.due_at)}")))
+    if delivery.replay_of is not None:
+        lines.append(("replay of", Text(delivery.replay_of)))
+    return lines
+
+
+def _print_attempt(out: Console, attempt: Attempt, *, body: bool) -> None:
+    plain = ", in the plain form: its template failed" if attempt.plain else ""
+    head = Text.assemble(
+        (f"\nattempt {attempt.number}", "bold"),
+        f"  {stamp(attempt.at)}, {attempt.seconds:.2f} s: ",
+        word(attempt.outcome),
+        "" if attempt.status is None else f" (status {attempt.status})",
+        plain,
+    )
+    out.print(head)
+    for name, text in (("error", attempt.error), ("answer", attempt.answer)):
+        if text:
+            out.print(Text(f"  {name}: {clean(text)}"))
+    for target in attempt.targets:
+        status = "" if target.status is None else f" ({target.status})"
+        line = Text.assemble(f"  {clean(target.target)}: ", word(target.outcome), status)
+        out.print(line.append(f" {clean(target.error)}" if target.error else ""))
+    if body:
+        out.print(Text("  body:"))
+        for line_ in attempt.body.splitlines():
+            out.print(Text("    " + "".join(c if c.isprintable() else "\ufffd" for c in line_)))
+
+
+def _attempt_document(attempt: Attempt, *, body: bool) -> dict[str, Any]:
+    found = {
+        "number": attempt.number,
+        "at": stamp(attempt.at),
+        "seconds": round(attempt.seconds, 3),
+        "outcome": str(attempt.outcome),
+        "status": attempt.status,
+        "error": attempt.error,
+        "answer": attempt.answer,
+        "plain": attempt.plain,
+        "targets": [
+            {"target": t.target, "outcome": str(t.outcome), "status": t.status, "error": t.error}
+            for t in attempt.targets
+        ],
+    }
+    return {**found, "body": attempt.body} if body else found
+
+
+def replay(
+    config: Path | None, ids: list[str], channel: str | None, by: str | None, *, dead: bool, as_json: bool
+) -> None:
+    """Send deliveries once more, under new ids."""
+    if dead == bool(ids) or dead != (channel is not None):
+        raise typer.BadParameter("give ids of deliveries, or --dead with --channel NAME")
+    configuration = configure(config)
+    if channel is not None and channel not in configuration.settings.channel_names:
+        hint = near(channel, configuration.settings.channel_names)
+        raise NotFoundError(f"there is no channel {channel}: {hint}")
+    order = Order(by=user(by), deliveries=ids, channel=channel or "")
+    made = asyncio.run(give(configuration, "replay-dead" if dead else "replay", order))
+    if as_json:
+        print_json(made)
+        return
+    out = console()
+    if not made:
+        out.print(Text("Nothing to replay: everything dead has been replayed already."))
+        raise typer.Exit(Exit.OK)
+    for id in made:
+        out.print(Text(f"{id} will be sent"))
