@@ -4,9 +4,12 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 import structlog
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from relay.engine.dispatch import ChannelLoop
 from relay.engine.intake import Setting
@@ -151,11 +154,23 @@ def loops(
 
 def secrets(settings: Settings) -> tuple[str, ...]:
     """Return every secret that the settings hold, for redaction."""
-    found = [settings.store.get_secret_value()] if "@" in settings.store.get_secret_value() else []
+    found = list(_of_store(settings.store.get_secret_value()))
     for cluster in settings.clusters:
         found.append(cluster.password.get_secret_value())
         if cluster.proxy is not None:
-            found.append(cluster.proxy.get_secret_value())
+            proxy = cluster.proxy.get_secret_value()
+            found += [proxy, unquote(urlsplit(proxy).password or "")]
     for channel in settings.destinations:
         found.extend(channel.secrets())
     return tuple(secret for secret in found if secret)
+
+
+def _of_store(store: str) -> Iterator[str]:
+    try:
+        url = make_url(store)
+    except (ArgumentError, ValueError):
+        yield store
+        return
+    passwords = [str(url.password or ""), *url.normalized_query.get("password", ())]
+    if any(passwords):
+        yield from (store, *passwords)

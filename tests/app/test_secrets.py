@@ -1,0 +1,35 @@
+"""Every secret of the configuration is known to the log."""
+
+import pytest
+
+from relay.app.build import secrets
+from relay.settings import Settings
+
+
+@pytest.mark.parametrize(
+    "store", ["postgresql://relay:st0re-pw@db/relay", "postgresql://db/relay?user=relay&password=st0re-pw"]
+)
+def test_the_stores_password_is_a_secret_by_itself(store: str) -> None:
+    assert "st0re-pw" in secrets(Settings.model_validate({"store": store}))
+
+
+def test_those_of_clusters_and_channels_too() -> None:
+    cluster = {
+        "name": "prod",
+        "url": "https://msr.example.com",
+        "password": "cluster-pw",
+        "proxy": "http://ann:proxy-pw@proxy:3128",
+    }
+    hook = {
+        "name": "h",
+        "kind": "webhook",
+        "url": "https://example.com/x",
+        "secrets": ["whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtMTIzNDU2"],
+    }
+    found = secrets(Settings.model_validate({"clusters": [cluster], "channels": [hook]}))
+    assert {"cluster-pw", "proxy-pw"} <= set(found)
+    assert any("c2VjcmV0" in each for each in found)
+
+
+def test_a_file_is_no_secret() -> None:
+    assert secrets(Settings.model_validate({"store": "sqlite:///relay.db"})) == ()
