@@ -61,7 +61,7 @@ class Smtp(Section):
     """`starttls`: encrypted before anything is sent. `tls`: encrypted from the first byte. `none`: not."""
     username: str | None = Field(default=None, min_length=1)
     """For the login; none without."""
-    password: SecretStr | None = None
+    password: SecretStr | None = Field(default=None, min_length=1)
     """For the login."""
     ca_file: Path | None = None
     """PEM file of the authorities to trust instead of the system's."""

@@ -48,7 +48,7 @@ class Slack(HttpChannel):
     """`slack`"""
     webhook_url: SecretStr | None = None
     """URL of an incoming webhook. Instead of `token` and `channel`."""
-    token: SecretStr | None = None
+    token: SecretStr | None = Field(default=None, min_length=1)
     """A bot's token, `xoxb-…`, with the scope `chat:write`. Instead of `webhook_url`."""
     channel: str | None = Field(default=None, min_length=1, max_length=200)
     """The channel's id (`C…`) or name, for `token`. The bot has to be a member."""
@@ -60,7 +60,7 @@ class Slack(HttpChannel):
     @field_validator("webhook_url")
     @classmethod
     def _is_http(cls, url: SecretStr | None) -> SecretStr | None:
-        return url and http_url(url)
+        return None if url is None else http_url(url)
 
     @field_validator("api_url")
     @classmethod

@@ -72,6 +72,11 @@ def _cluster_warnings(settings: Settings, document: Document) -> Iterator[Proble
         if "nginx_status" in on and not cluster.each_replica:
             message = "dropped connections are not counted: a load balancer may be behind the one URL"
             yield document.problem(("clusters", at), message, "list the replicas' own URLs under replicas")
+        if cluster.username and not cluster.password.get_secret_value():
+            message = f"the password of {cluster.username} is empty"
+            yield document.problem(
+                ("clusters", at, "password"), message, "set it; MSR will refuse an empty one"
+            )
         if not cluster.username and ({"changefeed", "cluster_status"} & set(on)):
             message = "no user is given, so neither cluster_status nor the changefeed can be read"
             yield document.problem(("clusters", at), message, "set username and password")

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from relay.config import Document, find, load
 from relay.model.errors import ConfigError, Problem
@@ -12,6 +15,9 @@ from relay.settings.root import Settings
 from relay.settings.shorthands import KNOWN, SHORTHANDS
 
 DOTENV = Path(".env")
+
+_TOKEN = 16
+"""A part of a path that is so long may be a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,25 @@ def read(option: Path | None, environ: Mapping[str, str], dotenv: Path | None = 
     found = tuple(errors(loaded.settings, loaded.document, _check_when))
     if found:
         raise ConfigError(*found)
-    return Configuration(loaded.settings, loaded.document, path, loaded.warnings, dotenv)
+    open_secrets = tuple(each for each in loaded.warnings if not _is_harmless(each, loaded.settings))
+    return Configuration(loaded.settings, loaded.document, path, open_secrets, dotenv)
+
+
+def _is_harmless(warning: Problem, settings: Settings) -> bool:
+    """Tell whether a warning is about a URL that could hold a secret, but holds none."""
+    urls = {"store": settings.store.get_secret_value()}
+    for channel in settings.destinations:
+        url = getattr(channel, "url", None)
+        if isinstance(url, SecretStr):
+            urls[f"channels[{channel.name}].url"] = url.get_secret_value()
+    return warning.key in urls and not _holds_a_secret(urls[warning.key])
+
+
+def _holds_a_secret(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme.startswith("sqlite"):
+        return False
+    return bool(parts.username or parts.query) or any(len(p) >= _TOKEN for p in parts.path.split("/"))
 
 
 def _check_when(source: str) -> None:
