@@ -52,7 +52,9 @@ def _errors(configuration: Configuration, templates: Any) -> Iterator[Problem]:
         for problem in channel.problems():
             yield document.problem(("channels", at), channel.shown(problem))
     for template in templates:
-        yield Problem("", "templates", str(template), "a plain message goes out in its place until it is mended")
+        yield Problem(
+            "", "templates", str(template), "a plain message goes out in its place until it is mended"
+        )
 
 
 def _refuse(error: ConfigError, *, as_json: bool) -> None:

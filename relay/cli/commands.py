@@ -1,44 +1,28 @@
-# To the builder of the commands: all are wired here by the lead (01:28); keep the names, improve the bodies.
-"""The list of commands: names, arguments and options; what they do is in the modules beside."""
+"""The list of commands: names, options and their help. What they do is imported when they run."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from relay.model.catalogue import CATALOGUE
-from relay.model.delivery import DeliveryState
-from relay.model.event import Status
+from relay.cli import store_commands
+from relay.cli.options import Config, Json
 
 app = typer.Typer(
     name="msr-relay",
     help="Watches Mirantis Secure Registry and tells Slack, mail and webhooks what it sees.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-deliveries_app = typer.Typer(help="List deliveries, show one with its attempts, send one again.")
-channels_app = typer.Typer(help="Show how the channels do; disable and enable one.")
-app.add_typer(deliveries_app, name="deliveries", invoke_without_command=True)
-app.add_typer(channels_app, name="channels", invoke_without_command=True)
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        help="The configuration file. Default: $RELAY_CONFIG, ./relay.yaml, /etc/msr-relay/relay.yaml.",
-        show_default=False,
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest first.")]
-By = Annotated[str | None, typer.Option(help="Who does it, for the journal. Default: the user.")]
-EventSource = Annotated[
-    str, typer.Option("--event", help="An event type for its sample, or a JSON file: a webhook's body.")
-]
-StatusOption = Annotated[
-    Status | None, typer.Option(help="Of an alert: firing or resolved.", show_default=False)
+_EVENT_HELP = (
+    "An event type (its sample), a JSON file (a webhook's body or an event), or - for standard input."
+)
+Event = Annotated[str, typer.Option("--event", "-e", help=_EVENT_HELP, metavar="TYPE|FILE")]
+Status = Annotated[
+    str | None, typer.Option("--status", help="firing or resolved, for an alert.", show_default=False)
 ]
 
 
@@ -46,7 +30,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from relay import __version__
 
-        typer.echo(__version__)
+        typer.echo(f"msr-relay {__version__}")
         raise typer.Exit
 
 
@@ -56,6 +40,7 @@ def _commands(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
+    # With a callback even a single command goes by its name.
     pass
 
 
@@ -68,213 +53,90 @@ def run(config: Config = None) -> None:
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Option("--dir", help="Where to write them.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """Write a commented relay.yaml and .env to fill in."""
+    from relay.cli.init import init as write
+
+    write(folder, force=force)
+
+
+@app.command()
 def check(
     config: Config = None,
-    live: Annotated[
-        bool, typer.Option("--live", help="Ask each cluster, and say who may read what.")
-    ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if there are warnings.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Ask each cluster who may read what.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say whether the configuration is right, and what would run. Sends nothing."""
-    from relay.cli.check import check as do
+    """Check the configuration and the templates; nothing is sent."""
+    from relay.cli.check import check as look
 
-    raise typer.Exit(do(config, live=live, strict=strict, as_json=as_json))
+    look(config, ask=live, strict=strict, as_json=as_json)
 
 
 @app.command("send-test")
 def send_test(
-    channels: Annotated[
+    channel: Annotated[
         list[str] | None, typer.Argument(help="Names of channels.", show_default=False)
     ] = None,
-    everyone: Annotated[bool, typer.Option("--all", help="Send to all channels.")] = False,
-    event: Annotated[
-        str | None, typer.Option("--event", help="Send this instead: an event type, or a JSON file.")
-    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="To every channel.")] = False,
+    event: Event = "relay.test",
+    status: Status = None,
     config: Config = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who sends it.", show_default="your user")] = None,
     as_json: Json = False,
 ) -> None:
-    """Send a test message, once, and say how it went."""
-    from relay.cli.messages import send_test as do
+    """Send a test message once, at once, and say how it went."""
+    from relay.cli.send_test import send_test as send
 
-    if bool(channels) == everyone:
-        raise typer.BadParameter("name at least one channel, or give --all")
-    raise typer.Exit(do(config, channels or [], event, as_json=as_json))
+    send(config, channel or [], event, status, by, every=every, as_json=as_json)
 
 
 @app.command()
 def render(
-    template: Annotated[str, typer.Argument(help="A template's name, or KIND/NAME: slack/trust.deleted.")],
-    event: EventSource = "trust.deleted",
-    kind: Annotated[str | None, typer.Option(help="The kind of channel; default: all that have it.")] = None,
-    status: StatusOption = None,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """Show a message as its template makes it."""
-    from relay.cli.messages import render as do
-
-    source = template.rpartition("/")[2] if event == "trust.deleted" else event
-    raise typer.Exit(
-        do(config, template, source if source in CATALOGUE else event, kind, status, as_json=as_json)
-    )
-
-
-@app.command()
-def explain(
-    event: EventSource,
-    status: StatusOption = None,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """Say which rules take an event, which do not and why, and who is told."""
-    from relay.cli.messages import explain as do
-
-    raise typer.Exit(do(config, event, status, as_json=as_json))
-
-
-@app.command()
-def events(
-    type: Annotated[str | None, typer.Option(help="Only this type.")] = None,
-    cluster: Annotated[str | None, typer.Option(help="Only this cluster.")] = None,
-    unrouted: Annotated[bool, typer.Option("--unrouted", help="Only what no rule took.")] = False,
-    limit: Limit = 30,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """List what was seen."""
-    from relay.cli.listings import events as do
-
-    wanted = {"type": type, "cluster": cluster, "unrouted": unrouted, "limit": limit}
-    do(config, wanted, as_json=as_json)
-
-
-@app.command()
-def alerts(
-    everything: Annotated[bool, typer.Option("--all", help="Also those that are resolved.")] = False,
-    cluster: Annotated[str | None, typer.Option(help="Only this cluster.")] = None,
-    limit: Limit = 30,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """List what fires now."""
-    from relay.cli.listings import alerts as do
-
-    do(config, cluster, limit, every=everything, as_json=as_json)
-
-
-@deliveries_app.callback()
-def deliveries(
-    context: typer.Context,
-    channel: Annotated[str | None, typer.Option(help="Only to this channel.")] = None,
-    state: Annotated[DeliveryState | None, typer.Option(help="Only in this state.")] = None,
-    limit: Limit = 30,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """List deliveries, show one with its attempts, send one again."""
-    if context.invoked_subcommand is not None:
-        return
-    from relay.cli.deliveries import listing as do
-
-    do(config, channel, state, limit, as_json=as_json)
-
-
-@deliveries_app.command("show")
-def show_delivery(
-    id: Annotated[str, typer.Argument(help="The delivery's id, or its beginning.")],
-    body: Annotated[bool, typer.Option("--body", help="Also what was sent.")] = False,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """Show a delivery with every attempt."""
-    from relay.cli.deliveries import show as do
-
-    do(config, id, body=body, as_json=as_json)
-
-
-@deliveries_app.command()
-def replay(
-    ids: Annotated[
-        list[str] | None, typer.Argument(help="Ids, or their beginnings.", show_default=False)
+    template: Annotated[
+        str, typer.Argument(help="KIND/NAME such as slack/trust.deleted, or a rule's template.")
+    ],
+    event: Annotated[
+        str | None,
+        typer.Option("--event", "-e", help=_EVENT_HELP, metavar="TYPE|FILE", show_default="the template's"),
     ] = None,
-    dead: Annotated[bool, typer.Option("--dead", help="All that --channel refused for good.")] = False,
-    channel: Annotated[str | None, typer.Option(help="The channel, for --dead.")] = None,
-    by: By = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="The kind of channel: slack, email, …", show_default=False)
+    ] = None,
+    channel: Annotated[
+        str | None, typer.Option("--channel", help="A configured channel, for its kind.", show_default=False)
+    ] = None,
+    status: Status = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Send deliveries once more, under new ids."""
-    from relay.cli.deliveries import replay as do
+    """Show what a template makes of an event; nothing is sent."""
+    from relay.cli.preview import render as show
 
-    do(config, ids or [], channel, by, dead=dead, as_json=as_json)
-
-
-@channels_app.callback()
-def channels(context: typer.Context, config: Config = None, as_json: Json = False) -> None:
-    """Show how the channels do; disable and enable one."""
-    if context.invoked_subcommand is None:
-        from relay.cli.channels import show as do
-
-        do(config, as_json=as_json)
-
-
-@channels_app.command("show")
-def show_channels(config: Config = None, as_json: Json = False) -> None:
-    """Show how the channels do: the same as without a command."""
-    from relay.cli.channels import show as do
-
-    do(config, as_json=as_json)
-
-
-@channels_app.command()
-def enable(name: str, by: By = None, config: Config = None) -> None:
-    """Send to a channel again, at once."""
-    from relay.cli.channels import switch
-
-    switch(config, name, by, on=True)
-
-
-@channels_app.command()
-def disable(
-    name: str,
-    reason: Annotated[str, typer.Option(help="Why; stands in the journal and in the alert.")] = "",
-    by: By = None,
-    config: Config = None,
-) -> None:
-    """Send nothing more to a channel; what comes is kept."""
-    from relay.cli.channels import switch
-
-    switch(config, name, by, on=False, reason=reason)
+    show(config, template, event, kind, status, channel, as_json=as_json)
 
 
 @app.command()
-def journal(limit: Limit = 30, config: Config = None, as_json: Json = False) -> None:
-    """List what users did: who, when, what."""
-    from relay.cli.listings import journal as do
+def explain(event: Event, status: Status = None, config: Config = None, as_json: Json = False) -> None:
+    """Say which rules take an event, which do not and why, and who gets it."""
+    from relay.cli.explain import explain as say
 
-    do(config, limit, as_json=as_json)
+    say(config, event, status, as_json=as_json)
 
 
-@app.command()
-def init(
-    folder: Annotated[Path, typer.Option("--dir", help="Where to.")] = Path(),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
-) -> None:
-    """Write a relay.yaml and a .env to begin with."""
-    from relay.cli.starting import init as do
-
-    raise typer.Exit(do(folder, force=force))
+store_commands.add_to(app)
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of relay.yaml, for editors."""
-    from relay.cli.output import print_json
-    from relay.config import json_schema
-    from relay.settings import Settings
+    from relay.cli.output import print_text
+    from relay.cli.reference import schema_text
 
-    print_json(json_schema(Settings, "MSR Relay"))
+    print_text(schema_text().rstrip("\n"))
 
 
 @app.command()

@@ -38,7 +38,7 @@ class Look:
 
 
 async def ask(settings: Settings, clock: Clock) -> list[Look]:
-    """Ask every cluster: all at once, but one thing after the other, so that a wrong password is sent once."""
+    """Ask all clusters at once, each one thing after the other: a wrong password is sent once."""
     http = Http(clock)
     try:
         asked = await asyncio.gather(*(_cluster(each, http, clock) for each in settings.clusters))
@@ -74,9 +74,7 @@ async def _replica(cluster: ClusterSettings, msr: Msr, replica: Replica) -> Asyn
     yield await _look(cluster, replica.name, "cluster_status", msr.cluster_status(replica), _issues)
 
 
-async def _look(
-    cluster: ClusterSettings, source: str, what: str, answer: Awaitable[Any], tell: Any
-) -> Look:
+async def _look(cluster: ClusterSettings, source: str, what: str, answer: Awaitable[Any], tell: Any) -> Look:
     wanted = what in cluster.watchers()
     try:
         return Look(cluster.name, source, what, None, tell(await answer), wanted)

@@ -60,9 +60,7 @@ def render(
 def _shown(part: str, text: str) -> str:
     if part.endswith("json"):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    return "\n".join(
-        "".join(c if c.isprintable() else "\ufffd" for c in line) for line in text.splitlines()
-    )
+    return "\n".join("".join(c if c.isprintable() else "\ufffd" for c in line) for line in text.splitlines())
 
 
 def _kind(settings: Settings, wanted: str | None, channel: str | None) -> str:
