@@ -9,6 +9,7 @@ import structlog
 
 from relay.app import build
 from relay.app.build import Tools
+from relay.app.clients import Clients
 from relay.app.places import control_socket
 from relay.app.reload import watch_files
 from relay.engine.dispatch import Dispatcher
@@ -81,7 +82,8 @@ class App:
             stack.push_async_callback(asyncio.to_thread, store.close)
             http = Http(self._clock)
             stack.push_async_callback(http.close)
-            self._tools = Tools(self._clock, self._source, store, http, self._reach)
+            clients = Clients(http, self._clock)
+            self._tools = Tools(self._clock, self._source, store, http, clients, self._reach)
             self._emergency = Emergency(store, self._clock, self._enabled)
             listeners = await self._listen()
             stack.push_async_callback(listeners.aclose)
@@ -157,7 +159,7 @@ class App:
         self._news = News(self._intake.take, self._clock, self._emergency.store_failed, broken)
         await self._know_channels()
         await self._tell_anew()
-        await self._go_on(settings)
+        await self._go_on(build.senders(settings, tools))
         self._look(build.supervisors(found, tools, self._intake.take, self._emergency.store_failed))
 
     async def _tell_anew(self) -> None:
@@ -173,11 +175,10 @@ class App:
     def _where(self) -> str:
         return str(self._path or "environment")
 
-    async def _go_on(self, settings: Settings) -> None:
-        """Send by these settings from now on."""
-        tools = self._tools
-        self._senders = build.senders(settings, tools)
-        grace = settings.stop_within.total_seconds()
+    async def _go_on(self, senders: list[Sender]) -> None:
+        """Send by these from now on."""
+        tools, grace = self._tools, self._settings.stop_within.total_seconds()
+        self._senders = senders
         # First, so that the healths are those that the last attempts left.
         await self._dispatcher.stop(grace)
         loops = build.loops(self._senders, tools, self._news, await tools.store.healths())
@@ -207,7 +208,6 @@ class App:
                 await self._reload()
             except StoreError as error:
                 self._emergency.store_failed(error)
-                # Each try makes new clients, which ask for new tokens: not too often.
                 await self._clock.sleep(_CHORE_PAUSE)
                 self.reloading.set()
             except Exception:
@@ -225,15 +225,17 @@ class App:
             _log.warning("a changed store or server.listen counts only after a restart")
         tools = self._tools
         found = list(build.watchers(fresh, tools))
-        changed = build.setting(fresh, found)
+        # Everything that can fail is made before anything is changed.
+        changed, senders = build.setting(fresh, found), build.senders(fresh, tools)
         await _cancel(self._looking)
         try:
             await self._intake.change(changed, self._clock.now())
             self._settings = fresh
             await self._know_channels()
-            await self._go_on(fresh)
+            await self._go_on(senders)
         finally:
             self._look(build.supervisors(found, tools, self._intake.take, self._emergency.store_failed))
+        tools.clients.keep({cluster.name for cluster in fresh.clusters})
         await self._news.config_rejected(self._where, [])
         _log.info("reloaded", clusters=len(fresh.clusters), channels=len(fresh.channels))
 

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from relay.app.clients import Clients
 from relay.engine.dispatch import ChannelLoop
 from relay.engine.intake import Setting
 from relay.engine.own import News
@@ -24,9 +25,8 @@ from relay.model.errors import StoreError
 from relay.model.event import Event
 from relay.model.observation import Report
 from relay.model.steps import Reach
-from relay.msr import Msr
 from relay.render import ExpressionError, Renderer, expression
-from relay.settings import ClusterSettings, Settings
+from relay.settings import Settings
 from relay.store import Store
 from relay.watch import WATCHERS, Place, Watcher
 from relay.watch.supervisor import Supervisor
@@ -42,6 +42,7 @@ class Tools:
     source: random.Random
     store: Store
     http: Http
+    clients: Clients
     reach: Reach
 
 
@@ -83,28 +84,12 @@ def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
     return Setting(policy, router(settings), watched)
 
 
-def msr(cluster: ClusterSettings, http: Http, clock: Clock) -> Msr:
-    """Return the client of a cluster."""
-    return Msr(
-        cluster.name,
-        cluster.members(),
-        cluster.entry,
-        registry_host=cluster.host,
-        username=cluster.username,
-        password=cluster.password,
-        http=http,
-        route=cluster.route(),
-        clock=clock,
-        timeout=cluster.timeout.total_seconds(),
-    )
-
-
 def watchers(settings: Settings, tools: Tools) -> Iterator[Watcher[Any]]:
     """Yield the watchers of all clusters."""
     for cluster in settings.clusters:
         place = Place(
             cluster=cluster.name,
-            msr=msr(cluster, tools.http, tools.clock),
+            msr=tools.clients.get(cluster),
             clock=tools.clock,
             read_cursor=tools.store.cursor,
             repositories=cluster.repositories,

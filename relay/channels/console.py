@@ -84,7 +84,8 @@ class Console(Channel):
             from rich.text import Text
 
             line = Text(body)
-            line.highlight_words([_label(message)], _STYLES.get(message.severity, ""))
+            style = "green" if message.status == "resolved" else _STYLES.get(message.severity, "")
+            line.highlight_words([_label(message)], style)
             Terminal(file=out, highlight=False, soft_wrap=True).print(line)
         else:
             out.write(body + "\n")

@@ -20,6 +20,9 @@ _log = structlog.get_logger("relay.emergency")
 
 _PATIENCE = 5.0
 _AGAIN = 15.0
+_QUIET = 60.0
+_CHRONIC = 3
+"""So many failures, each within ``_QUIET`` seconds of the one before, are one outage that lasts."""
 
 
 class Emergency:
@@ -35,6 +38,8 @@ class Emergency:
         self._senders = senders
         self._failed = asyncio.Event()
         self._error = ""
+        self._last = -_QUIET
+        self._again = 0
 
     @property
     def error(self) -> str | None:
@@ -43,8 +48,11 @@ class Emergency:
 
     def store_failed(self, error: StoreError) -> None:
         """Take note that the store has failed."""
+        now = self._clock.monotonic()
         if not self._failed.is_set():
             _log.error("the store cannot be used", error=str(error))
+            self._again = self._again + 1 if now - self._last < _QUIET else 0
+        self._last = now
         self._error = str(error)
         self._failed.set()
 
@@ -71,7 +79,8 @@ class Emergency:
         except StoreError as error:
             self._error = str(error)
             return False
-        return True
+        # A store that takes this little write but fails at others, again and again, does not work.
+        return self._again < _CHRONIC or self._clock.monotonic() - self._last >= _QUIET
 
     async def _tell(self, event: Event, done: set[str]) -> set[str]:
         """Tell all but those who are done, add whom trying again cannot help, return who has it."""

@@ -30,6 +30,8 @@ class Operator:
 
     async def find(self, prefix: str) -> Delivery:
         """Return the delivery whose id begins so. Raises NotFoundError or AmbiguousError."""
+        if not prefix.startswith("dlv_"):
+            raise NotFoundError(f"{prefix or 'nothing'} is no delivery's id: those begin with dlv_")
         found = await self.store.find_deliveries(prefix)
         exact = [delivery for delivery in found if delivery.id == prefix]
         if len(exact or found) > 1:

@@ -75,3 +75,41 @@ async def test_who_has_it_in_part_or_refuses_it_is_not_told_every_15_seconds(
     start([some, refusing, fine])
     await pass_time(clock, 120)
     assert [each._sent.qsize() for each in (some, refusing, fine)] == [1, 1, 1]
+
+
+async def test_a_store_that_fails_again_and_again_is_told_though_it_takes_a_beat(
+    begin: tuple[Begin, ManualClock], tmp_path: Path
+) -> None:
+    start, clock = begin
+    fine = channel("fine")
+    with closing(sqlite3.connect(tmp_path / "relay.db")) as mender:
+        for event in ("INSERT", "UPDATE"):
+            mender.execute(f"DROP TRIGGER no_{event}")
+        mender.commit()
+    emergency = start([fine])
+    for _ in range(5):
+        await pass_time(clock, 15)
+        emergency.store_failed(StoreError("one plan is always refused"))
+    await pass_time(clock, 20)
+    assert (await fine.sent()).status == "firing"
+    assert emergency.error is not None
+    await pass_time(clock, 90)
+    assert (await fine.sent()).status == "resolved"
+    assert emergency.error is None
+
+
+async def test_a_failure_now_and_then_is_not_an_outage(
+    begin: tuple[Begin, ManualClock], tmp_path: Path
+) -> None:
+    start, clock = begin
+    fine = channel("fine")
+    with closing(sqlite3.connect(tmp_path / "relay.db")) as mender:
+        for event in ("INSERT", "UPDATE"):
+            mender.execute(f"DROP TRIGGER no_{event}")
+        mender.commit()
+    emergency = start([fine])
+    for _ in range(5):
+        await pass_time(clock, 90)
+        emergency.store_failed(StoreError("a blip"))
+    await pass_time(clock, 20)
+    assert fine.quiet
