@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format lock clean
+.PHONY: demo test lint format schema lock clean
 
 demo:
 	@.ci/setup demo
@@ -23,6 +23,13 @@ format:
 	@.ci/setup test
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+# Everything in docs/ that is made from the code; tests keep it fresh.
+schema:
+	@.ci/setup test
+	@$(BIN)/python -m relay.render.reference
+	@$(BIN)/python -m relay.channels.reference
+	@$(BIN)/python -m relay.cli.reference
 
 # Locks for every platform and Python 3.11 to 3.14. `make lock UPGRADE=--upgrade` takes newer versions.
 LOCK = $(BIN)/uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -13,7 +13,8 @@ def main() -> None:
     from relay.cli.commands import app
 
     try:
-        app()
+        app(prog_name="msr-relay")
     except RelayError as error:
-        sys.stderr.write(f"{error}\n")
+        if sys.stderr is not None:
+            sys.stderr.write(f"{error}\n")
         sys.exit(int(error.exit))

@@ -121,7 +121,7 @@ def render(
 
 @app.command()
 def explain(event: Event, status: Status = None, config: Config = None, as_json: Json = False) -> None:
-    """Say which rules take an event, which do not and why, and who gets it."""
+    """Say who gets an event, by which rules, and why not."""
     from relay.cli.explain import explain as say
 
     say(config, event, status, as_json=as_json)

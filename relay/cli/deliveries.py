@@ -1,6 +1,7 @@
 """``msr-relay deliveries``: what is on its way, what arrived, what did not and why."""
 
 import asyncio
+import random
 import itertools
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from relay.cli.opening import configure, existing_store, near
 from relay.cli.orders import give, user
-from relay.cli.output import age, clean, console, print_json, stamp, table, word
+from relay.cli.output import SHORT_ID, age, clean, console, print_json, stamp, table, word
 from relay.engine.operate import Operator
 from relay.model.clock import SystemClock
 from relay.model.delivery import Attempt, Delivery, DeliveryState
@@ -22,9 +23,6 @@ from relay.model.event import Event
 from relay.server.control import Order
 from relay.settings import Configuration
 from relay.store import Filter, Store
-
-_SHORTEST = 12
-"""Characters of an id that are shown where they tell it from the others of a listing."""
 
 
 def listing(
@@ -49,7 +47,7 @@ async def _list(configuration: Configuration, wanted: Filter, *, as_json: bool) 
         out.print(Text("No deliveries" + (" like that." if counts else " yet.")))
     else:
         length = distinct([each.id for each in found])
-        heads = ("id", "age", "channel", "state", "tries", "tells", "last error")
+        heads = ("id", "age", "channel", "state", "tries", "what it tells")
         lines = [
             (
                 each.id[:length],
@@ -57,21 +55,28 @@ async def _list(configuration: Configuration, wanted: Filter, *, as_json: bool) 
                 each.channel,
                 word(each.state),
                 each.attempts,
-                summary(each, told),
-                each.last_error or "",
+                _told(each, told),
             )
             for each in found
         ]
-        out.print(table(heads, lines, fold=("channel", "tells", "last error")))
+        out.print(table(heads, lines, fold=("channel", "what it tells")))
     if counts:
         total = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
         out.print(Text(f"In all: {total}.", "dim"))
 
 
+def _told(delivery: Delivery, told: dict[str, Event]) -> Text:
+    """Return what it tells, and below it why it has not arrived."""
+    text = Text(clean(summary(delivery, told)))
+    if delivery.last_error and delivery.state is not DeliveryState.DELIVERED:
+        text.append(f"\n→ {clean(delivery.last_error)}", "red")
+    return text
+
+
 def distinct(ids: Sequence[str]) -> int:
     """Return how many characters tell the ids apart."""
     ordered = sorted(set(ids))
-    length = _SHORTEST
+    length = SHORT_ID
     for one, other in itertools.pairwise(ordered):
         while one[:length] == other[:length] and length < max(len(one), len(other)):
             length += 1
@@ -130,9 +135,8 @@ async def _show(configuration: Configuration, prefix: str, *, body: bool, as_jso
 
 
 def _operator(store: Store) -> Operator:
-    import random
-
-    return Operator(store, SystemClock(), random.Random())  # noqa: S311 - it only finds
+    # It only finds: nothing random comes of it.
+    return Operator(store, SystemClock(), random.Random())  # noqa: S311
 
 
 def _about(delivery: Delivery, told: dict[str, Event], now: datetime) -> list[tuple[str, Text]]:
@@ -166,12 +170,13 @@ def _print_attempt(out: Console, attempt: Attempt, *, body: bool) -> None:
             out.print(Text(f"  {name}: {clean(text)}"))
     for target in attempt.targets:
         status = "" if target.status is None else f" ({target.status})"
-        line = Text.assemble(f"  {clean(target.target)}: ", word(target.outcome), status)
-        out.print(line.append(f" {clean(target.error)}" if target.error else ""))
+        said = f" {clean(target.error)}" if target.error else ""
+        out.print(Text.assemble(f"  {clean(target.target)}: ", word(target.outcome), status, said))
     if body:
         out.print(Text("  body:"))
-        for line_ in attempt.body.splitlines():
-            out.print(Text("    " + "".join(c if c.isprintable() else "\ufffd" for c in line_)))
+        for line in attempt.body.splitlines():
+            shown = "".join(char if char.isprintable() else "\ufffd" for char in line)
+            out.print(Text(f"    {shown}"), soft_wrap=True)
 
 
 def _attempt_document(attempt: Attempt, *, body: bool) -> dict[str, Any]:
@@ -212,4 +217,4 @@ def replay(
         out.print(Text("Nothing to replay: everything dead has been replayed already."))
         raise typer.Exit(Exit.OK)
     for id in made:
-        out.print(Text(f"{id} will be sent"))
+        out.print(Text(f"{id} is queued"))

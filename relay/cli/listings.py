@@ -1,17 +1,19 @@
 """``msr-relay alerts``, ``events`` and ``journal``."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
 from relay.cli.opening import configure, existing_store, near
-from relay.cli.output import age, console, print_json, stamp, table, word
+from relay.cli.output import SHORT_ID, age, clean, console, print_json, stamp, table, word
 from relay.model.alert import Alert, AlertState
 from relay.model.catalogue import CATALOGUE
 from relay.model.clock import SystemClock
 from relay.model.errors import NotFoundError
+from relay.model.event import Event, Status
 from relay.settings import Configuration
 from relay.store import Filter
 
@@ -85,8 +87,6 @@ async def _events(configuration: Configuration, wanted: Filter, *, as_json: bool
         found = await store.list_events(wanted)
         unrouted = await store.count_unrouted()
     if as_json:
-        import json
-
         rows = [{**json.loads(event.to_json()), "routed": routed} for _, routed, event in found]
         print_json({"unrouted": unrouted, "events": rows})
         return
@@ -97,20 +97,30 @@ async def _events(configuration: Configuration, wanted: Filter, *, as_json: bool
                 age(event.seen_at, now),
                 word(event.severity),
                 event.type,
-                word(event.status),
                 event.cluster or "-",
-                event.summary,
-                "" if routed else Text("unrouted", "yellow"),
+                _what(event, routed=routed),
             )
             for _, routed, event in found
         ]
-        heads = ("age", "severity", "type", "status", "cluster", "what", "")
+        heads = ("age", "severity", "type", "cluster", "what")
         out.print(table(heads, lines, fold=("cluster", "what")))
     else:
         out.print(Text("No such events."))
     if unrouted:
         hint = "" if wanted.unrouted else ": --unrouted lists them"
         out.print(Text(f"{unrouted} in all went to no channel, because no rule took them{hint}.", "dim"))
+
+
+def _short(text: str) -> str:
+    """Return a delivery's id as the listing of deliveries shows it, anything else as it is."""
+    return text[:SHORT_ID] if text.startswith("dlv_") else text
+
+
+def _what(event: Event, *, routed: bool) -> Text:
+    text = Text(clean(event.summary))
+    if event.status is Status.RESOLVED:
+        text.append(" (resolved)", "green")
+    return text if routed else text.append(" · unrouted", "yellow")
 
 
 def journal(config: Path | None, limit: int, *, as_json: bool) -> None:
@@ -130,5 +140,8 @@ async def _journal(configuration: Configuration, limit: int, *, as_json: bool) -
     if not deeds:
         out.print(Text("Nobody has done anything yet."))
         return
-    lines = [(age(d["at"], now), d["who"], d["action"], d["subject"], d["note"]) for d in deeds]
+    lines = [
+        (age(deed["at"], now), deed["who"], deed["action"], _short(deed["subject"]), _short(deed["note"]))
+        for deed in deeds
+    ]
     out.print(table(("age", "who", "did", "to", "note"), lines, fold=("who", "to", "note")))

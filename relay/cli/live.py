@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from relay.app import build
+from relay.app.clients import Clients
 from relay.cli.output import clean, table
 from relay.http import Http
 from relay.model.clock import Clock
@@ -48,7 +48,7 @@ async def ask(settings: Settings, clock: Clock) -> list[Look]:
 
 
 async def _cluster(cluster: ClusterSettings, http: Http, clock: Clock) -> list[Look]:
-    msr = build.msr(cluster, http, clock)
+    msr = Clients(http, clock).get(cluster)
     looks: list[Look] = []
     for replica in msr.replicas:
         looks += [look async for look in _replica(cluster, msr, replica)]
@@ -87,12 +87,11 @@ def _health(ping: Any) -> str:
 
 
 def _connections(status: Any) -> str:
-    return f"{status.active} active connections"
+    return f"active connections: {status.active}"
 
 
 def _issues(status: Any) -> str:
-    replicas = len(status.replica_health)
-    return f"{len(status.issues)} issues, {replicas} {'replica' if replicas == 1 else 'replicas'}"
+    return f"issues: {len(status.issues)}, replicas: {len(status.replica_health)}"
 
 
 def _count(page: Any) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+SHORT_ID = 12
+"""Characters of a delivery's id that are shown where they tell it from the others of a listing."""
 _WIDE = 1000
 """Columns where nobody looks: what goes into a file or a pipe is not cut."""
 _STYLES = {
@@ -99,7 +100,7 @@ def age(then: datetime | None, now: datetime) -> str:
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, fold: Sequence[str] = ()) -> Table:
     """Return a table; the columns in ``fold`` give way where the terminal is narrow, the others never do."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold underline")
     for head in heads:
         made.add_column(head, overflow="fold", no_wrap=head not in fold)
     for row in rows:

@@ -41,7 +41,7 @@ def render(
     telling = Telling(events, "sample", channel or "sample", "dlv_sample")
     renderer = build.renderer(settings, SystemClock())
     if name not in renderer.names(kind) and name not in (found.event.type, _GROUP):
-        known = renderer.names(kind)
+        known = {*renderer.names(kind), *CATALOGUE}
         raise NotFoundError(f"there is no template {name} for {kind}: {near(name, known)}")
     own = None if name in (found.event.type, _GROUP) else name
     parts = renderer.render(kind, channel_type(kind).PARTS, telling, own)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import typer.main
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 from pydantic_core import PydanticUndefined
 
 from relay.cli.scaffold import ENV_EXAMPLE
@@ -24,7 +24,7 @@ CONFIGURATION: Final = Path("docs/reference/configuration.md")
 CLI: Final = Path("docs/reference/cli.md")
 EXAMPLE: Final = Path(".env.example")
 
-_MADE: Final = "Made from the code (`make docs`): do not edit."
+_MADE: Final = "Made from the code (`make schema`): do not edit."
 _ELSEWHERE: Final = {"channels": "See [channels](channels.md): every kind has options of its own."}
 _PLACES: Final = """\
 ## Where it comes from
@@ -123,7 +123,8 @@ def _type(annotation: Any) -> str:
     return " or ".join(names)
 
 
-_NAMES: Final[Mapping[type, str]] = {
+_NAMES: Final[Mapping[Any, str]] = {
+    AwareDatetime: "time",
     str: "text", int: "number", float: "number", bool: "true or false", timedelta: "duration", Path: "path",
 }  # fmt: skip
 

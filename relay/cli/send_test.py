@@ -1,7 +1,9 @@
 """``msr-relay send-test``: sends a message once, past rules and outbox, and says how it went."""
 
 import asyncio
+import contextlib
 import random
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +60,9 @@ def send_test(
     settings = configure(config).settings
     channels = _chosen(settings, names)
     found = find_event(event, status, settings)
-    sent = asyncio.run(_send(settings, channels, found, user(by)))
+    # A channel of kind console writes to standard output, which is to hold nothing but JSON.
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        sent = asyncio.run(_send(settings, channels, found, user(by)))
     if as_json:
         print_json([_document(each) for each in sent])
     else:
