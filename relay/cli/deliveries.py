@@ -1,8 +1,8 @@
 """``msr-relay deliveries``: what is on its way, what arrived, what did not and why."""
 
 import asyncio
-import random
 import itertools
+import random
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
