@@ -60,6 +60,7 @@ class Failure:
     ``dark`` tells that nothing readable came back at all, as opposed to a refusal of this one request.
     ``at_once`` means that trying again will not help: it is told at the first time. ``covered`` means
     that an alert of its own tells it, so that it counts only when nothing at all can be read.
+    ``retry_after`` is for how many seconds the source asks to be left alone.
     """
 
     source: str
@@ -67,6 +68,7 @@ class Failure:
     dark: bool = False
     at_once: bool = False
     covered: bool = False
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, TypeVar
 from relay.config import Duration, Section
 from relay.model.clock import Clock
 from relay.model.observation import Condition, CursorMove, Fact, Failure, Report, Watch
-from relay.msr import BadAnswer, Msr, MsrError, NoAccess, PasswordRefused, Unreachable, Unwell
+from relay.msr import BadAnswer, Msr, MsrError, NoAccess, PasswordRefused, Throttled, Unreachable, Unwell
 
 
 class Options(Section):
@@ -89,4 +89,5 @@ class Watcher(ABC, Generic[O]):
             str(error),
             dark=isinstance(error, Unreachable | Unwell | BadAnswer),
             at_once=isinstance(error, NoAccess | PasswordRefused),
+            retry_after=error.retry_after if isinstance(error, Throttled) else None,
         )

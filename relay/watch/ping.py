@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -9,7 +10,7 @@ import structlog
 from relay.config import Duration
 from relay.model.details import Ping as PingDetails
 from relay.model.event import Subject, SubjectKind
-from relay.model.observation import Condition, Failure, Report
+from relay.model.observation import Condition, Report
 from relay.msr import MsrError, Ping, Replica, Unreachable
 from relay.watch.base import Options, Watcher
 
@@ -36,7 +37,7 @@ class PingWatcher(Watcher[PingOptions]):
         for replica, answer in zip(replicas, answers, strict=True):
             if isinstance(answer, MsrError):
                 cause = str(answer)
-                failures.append(Failure(replica.name, cause, dark=True, covered=True))
+                failures.append(replace(self.failure(replica.name, answer), dark=True, covered=True))
                 reachable = not isinstance(answer, Unreachable)
                 what = "answers with an error" if reachable else "cannot be reached"
                 conditions.append(self._failing(replica, what, cause, reachable=reachable))

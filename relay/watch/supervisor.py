@@ -20,6 +20,8 @@ _FIRST_WITHIN = 1.0
 _JITTER = 0.05
 _PAUSE = 1.0
 _LONGEST_PAUSE = 300.0
+_LONGEST_ASKED = 3600.0
+"""Seconds for which a server that asks to be left alone (429) is left alone at the most."""
 
 
 class Supervisor:
@@ -44,6 +46,7 @@ class Supervisor:
         self.crashes = 0
         self.looked_at: float | None = None
         self._started = clock.monotonic()
+        self._asked = 0.0
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -59,6 +62,7 @@ class Supervisor:
                 in_a_row += 1
                 pause = min(_PAUSE * 2 ** min(in_a_row - 1, 10), _LONGEST_PAUSE)
             self.looked_at = self._clock.monotonic()
+            pause = max(pause, min(self._asked, _LONGEST_ASKED))
             await self._clock.sleep(began + pause - self._clock.monotonic())
 
     def late(self, now: float, times: int, least: float) -> float | None:
@@ -72,10 +76,13 @@ class Supervisor:
 
     async def _look(self) -> bool:
         """Look once; tell whether the watcher itself works."""
+        self._asked = 0.0
         try:
             reports = cast(AsyncGenerator[Report, None], self.watcher.look())
             async with aclosing(reports):
                 async for report in reports:
+                    asked = (failure.retry_after or 0.0 for failure in report.failures)
+                    self._asked = max(self._asked, *asked, 0.0)
                     await self._take(report)
         except CursorMovedError as error:
             _log.warning("read again from where the cursor is now", reason=str(error))

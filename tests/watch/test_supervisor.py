@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from relay.model.errors import StoreError
-from relay.model.observation import Report, Watch
+from relay.model.observation import Failure, Report, Watch
 from relay.store import CursorMovedError
 from relay.watch.base import Options
 from relay.watch.supervisor import Supervisor
@@ -75,6 +75,26 @@ async def test_looks_come_on_the_interval_with_jitter() -> None:
     assert all(9.5 <= pause <= 10.5 for pause in bench.pauses())
     assert len(set(bench.pauses())) > 10
     assert len(bench.taken) == len(bench.watcher.looks)
+
+
+async def test_a_server_that_asks_to_be_left_alone_is_left_alone() -> None:
+    bench = Bench()
+    busy = iter([60.0, 7200.0])
+
+    async def look() -> AsyncIterator[Report]:
+        bench.watcher.looks.append(bench.clock.monotonic())
+        asked = next(busy, None)
+        yield bench.watcher.report(
+            ("r1",), [Failure("r1", "429", retry_after=asked)] if asked is not None else []
+        )
+
+    bench.watcher.look = look
+    await bench.run(4000)
+    pauses = bench.pauses()
+    assert pauses[0] == pytest.approx(60)
+    assert pauses[1] == pytest.approx(3600), "an hour at the most"
+    assert all(pause <= 10.5 for pause in pauses[2:])
+    assert len(pauses) > 3
 
 
 async def test_a_crash_is_reported_and_looking_goes_on_ever_more_slowly() -> None:
