@@ -50,8 +50,9 @@ def test_what_is_deleted_is_told_once_across_a_kill(
     def names() -> dict[str, set[str]]:
         """The ids under which each repository was told: what was in flight may come again, under the same."""
         found: dict[str, set[str]] = {}
-        for each in told(webhooks, "trust.deleted"):
-            found.setdefault(each.data["subject"]["name"], set()).add(each.delivery)
+        for each in told(webhooks):
+            if each.type == "trust.deleted":
+                found.setdefault(each.name, set()).add(each.delivery)
         return found
 
     until(lambda: len(names()) == 2, "both deletions are told")
