@@ -192,15 +192,17 @@ class ChannelLoop:
 
     def _nothing_to_tell(self) -> Try:
         error = "the events that it tells are no longer in the store"
-        return Try(Result(Outcome.REJECTED, error=error), self._clock.now(), 0.0)
+        return Try(Result(Outcome.REJECTED, error=error, local=True), self._clock.now(), 0.0)
 
     async def _settle(self, claim: Claim, tried: Try) -> tuple[ChannelHealth, DeliveryState]:
         """Record an attempt; return the channel's health before it, and what became of the delivery."""
         now = self._clock.now()
         before, result = self.health, tried.result
-        self.health = health = judge(
-            before, result.outcome, result.error or "", now, result.retry_after, self._patience
-        )
+        if not result.local:
+            self.health = judge(
+                before, result.outcome, result.error or "", now, result.retry_after, self._patience
+            )
+        health = self.health
         retry = self.channel.retry
         delivery = next_state(claim.delivery, result, health, retry.schedule, retry.jitter, now, self._random)
         finished = None if delivery.state is DeliveryState.PENDING else now

@@ -47,19 +47,20 @@ def judge(
     if health.state is ChannelState.DISABLED:
         return health
     if outcome in (Outcome.DELIVERED, Outcome.REJECTED):
-        return ChannelHealth(health.channel)
+        # What was already under way says nothing about a Retry-After that came meanwhile.
+        asked_to_wait = health.probe_at if health.state is ChannelState.WORKING else None
+        return ChannelHealth(health.channel, probe_at=asked_to_wait)
     failures = health.failures + 1
     if outcome is Outcome.GONE:
         return _turn(health, ChannelState.DISABLED, failures, reason, now, None)
     if outcome is Outcome.REFUSED:
-        wait = _backoff(patience.held, patience.held_most, failures)
+        wait = _backoff(health, ChannelState.HELD, now, patience.held, patience.held_most)
         return _turn(health, ChannelState.HELD, failures, reason, now, now + wait)
     asked = None if retry_after is None else now + timedelta(seconds=retry_after)
     since = health.since or now
     if health.state is ChannelState.WORKING and failures < patience.failures and now - since < patience.apart:
         return replace(health, since=since, failures=failures, reason=reason, probe_at=asked)
-    again = health.failures if health.state is ChannelState.FAILING else 0
-    wait = _backoff(patience.failing, patience.failing_most, again)
+    wait = _backoff(health, ChannelState.FAILING, now, patience.failing, patience.failing_most)
     probe_at = max(now + wait, asked or now)
     return _turn(health, ChannelState.FAILING, failures, reason, now, probe_at)
 
@@ -76,9 +77,15 @@ def _turn(
     return ChannelHealth(health.channel, state, since, failures, reason, probe_at)
 
 
-def _backoff(first: timedelta, most: timedelta, times: int) -> timedelta:
-    doublings: int = min(max(times, 1) - 1, 20)
-    return min(most, first * (1 << doublings))
+def _backoff(
+    health: ChannelHealth, state: ChannelState, now: datetime, first: timedelta, most: timedelta
+) -> timedelta:
+    """Return how long to wait: as long again as the state has lasted, which doubles the waits.
+
+    Several attempts that were under way together so count as one.
+    """
+    lasted = now - health.since if health.state is state and health.since is not None else first
+    return min(most, max(first, lasted))
 
 
 def disable(health: ChannelHealth, now: datetime, by: str, reason: str) -> ChannelHealth:

@@ -58,7 +58,7 @@ class Operator:
             copy = replace(
                 original,
                 id=random_id("dlv", self.source),
-                state=DeliveryState.PENDING,
+                state=self._state(original.channel),
                 created_at=now,
                 due_at=now,
                 attempts=0,
@@ -73,6 +73,11 @@ class Operator:
         if self.dispatcher is not None:
             self.dispatcher.wake({copy.channel for copy in copies})
         return copies
+
+    def _state(self, channel: str) -> DeliveryState:
+        """Return the state of a new delivery: for a channel that is not configured it waits until that is."""
+        unknown = self.dispatcher is not None and channel not in self.dispatcher.loops
+        return DeliveryState.HELD if unknown else DeliveryState.PENDING
 
     async def disable(self, channel: str, by: str, reason: str) -> None:
         """Send nothing more to a channel until it is enabled; what waits for it is kept."""

@@ -97,6 +97,8 @@ class _Draft:
             self.unrouted.add(event.id)
 
     def _deliver(self, event: Event, route: Route, due_at: datetime, *, inhibited: bool = False) -> None:
+        known = route.channel in self._router.channels
+        state = DeliveryState.PENDING if known else DeliveryState.HELD
         self.deliveries.append(
             Delivery(
                 id=stable_id("dlv", event.id, route.channel),
@@ -106,7 +108,7 @@ class _Draft:
                 events=(event.id,),
                 created_at=self._at,
                 due_at=due_at,
-                state=DeliveryState.INHIBITED if inhibited else DeliveryState.PENDING,
+                state=DeliveryState.INHIBITED if inhibited else state,
                 template=route.template,
             )
         )

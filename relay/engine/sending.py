@@ -46,33 +46,50 @@ class Sender:
 
     async def attempt(self, claim: Claim) -> Try:
         """Send a delivery once. Never raises but for cancellation: a bug must not lose an alert."""
-        at, began = self.clock.now(), self.clock.monotonic()
-        body, broken = "", None
+        at = self.clock.now()
         try:
-            async with asyncio.timeout(self.channel.timeout.total_seconds()):
-                message, body, broken = self._compose(claim, at)
-                self.reach(Step.RENDERED)
-                try:
-                    sent = await self.channel.send(message, body, self.http)
-                except BadBody as error:
-                    if broken is not None:
-                        raise
-                    broken = TemplateError(self._template(claim), None, error.message)
-                    message, body = self._plain(claim, at, broken)
-                    sent = await self.channel.send(message, body, self.http)
-            result = _said(sent, self.channel)
+            return await self._attempt(claim, at)
         except SendError as error:
-            result = _failed(error, self.channel)
-        except TimeoutError:
-            seconds = self.channel.timeout.total_seconds()
-            result = Result(Outcome.RETRY, error=f"no answer within {seconds:g} seconds")
+            return Try(replace(_failed(error, self.channel), local=True), at, 0.0)
         except Exception as error:
-            # The error's own text may hold anything, so it is redacted like an answer.
-            _log.exception("sending failed in an unexpected way", channel=self.channel.name, exc_info=False)
-            reason = self.channel.shown(f"internal error: {type(error).__name__}: {error}")
-            result = Result(Outcome.RETRY, error=reason)
+            return Try(replace(self._unexpected(error), local=True), at, 0.0)
+
+    async def _attempt(self, claim: Claim, at: datetime) -> Try:
+        """Compose and send; what this raises, the message has not reached the receiver."""
+        began = self.clock.monotonic()
+        message, body, broken = self._compose(claim, at)
+        self.reach(Step.RENDERED)
+        result = await self._send(message, body)
+        if isinstance(result, BadBody) and broken is None:
+            broken = TemplateError(self._template(claim), None, result.message)
+            message, body = self._plain(claim, at, broken)
+            result = await self._send(message, body)
+        if isinstance(result, BadBody):
+            result = _failed(result, self.channel)
         self.reach(Step.SENT)
         return Try(result, at, self.clock.monotonic() - began, body, broken)
+
+    async def _send(self, message: Message, body: str) -> Result | BadBody:
+        """Hand a message to the channel; a body that it cannot take may be sent in another form."""
+        try:
+            async with asyncio.timeout(self.channel.timeout.total_seconds()):
+                return _said(await self.channel.send(message, body, self.http), self.channel)
+        except BadBody as error:
+            return error
+        except SendError as error:
+            return _failed(error, self.channel)
+        except TimeoutError:
+            seconds = self.channel.timeout.total_seconds()
+            return Result(Outcome.RETRY, error=f"no answer within {seconds:g} seconds")
+        except Exception as error:
+            return self._unexpected(error)
+
+    def _unexpected(self, error: Exception) -> Result:
+        _log.error("sending failed in an unexpected way", channel=self.channel.name, exc_info=error)
+        # The error's own text may hold anything, so it is redacted like an answer.
+        return Result(
+            Outcome.RETRY, error=self.channel.shown(f"internal error: {type(error).__name__}: {error}")
+        )
 
     def _compose(self, claim: Claim, at: datetime) -> tuple[Message, str, TemplateError | None]:
         telling = self._telling(claim)
@@ -86,6 +103,10 @@ class Sender:
             broken = error
         except BadBody as error:
             broken = TemplateError(self._template(claim), None, error.message)
+        except Exception as error:
+            # A bug in rendering must not stop the channel: the plain form needs no template.
+            _log.exception("rendering failed in an unexpected way", channel=self.channel.name)
+            broken = TemplateError(self._template(claim), None, f"internal error: {type(error).__name__}")
         return (*self._plain(claim, at, broken), broken)
 
     def _plain(self, claim: Claim, at: datetime, broken: TemplateError) -> tuple[Message, str]:

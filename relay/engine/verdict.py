@@ -18,12 +18,16 @@ from relay.model.delivery import (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an attempt ended, whatever way the channel said it."""
+    """How an attempt ended, whatever way the channel said it.
+
+    ``local`` tells that it ended here, before the receiver was asked: that says nothing about the channel.
+    """
 
     outcome: Outcome
     sent: Sent = field(default_factory=Sent)
     error: str | None = None
     retry_after: float | None = None
+    local: bool = False
 
 
 def overall(targets: Sequence[TargetOutcome]) -> Outcome:

@@ -205,6 +205,25 @@ async def test_an_unexpected_error_counts_as_retryable(bench: Bench) -> None:
     assert "ZeroDivisionError" in (found.last_error or "")
 
 
+class Unable(Scripted):
+    """A channel with a bug: it can make no message at all."""
+
+    def compose(self, message: Message) -> str:
+        raise ZeroDivisionError("a bug")
+
+
+async def test_a_bug_before_sending_waits_its_turn_and_stops_no_channel(bench: Bench) -> None:
+    await bench.run(Unable(name="a"))
+    first, second = await bench.add(), await bench.add()
+    await bench.settle(2)
+    await bench.asleep()
+    for delivery in (first, second):
+        found = await bench.state(delivery)
+        assert (found.state, found.attempts) == (DeliveryState.PENDING, 1)
+        assert "ZeroDivisionError" in (found.last_error or "")
+    assert bench.loop().health.state is ChannelState.WORKING
+
+
 async def test_an_answer_that_never_comes_ends_with_the_time_out(bench: Bench) -> None:
     a = channel(timeout="50ms")
     a.answer(asyncio.Event())

@@ -52,7 +52,7 @@ class TestGate:
             waits.append((probe - at(now)).total_seconds())
             now += waits[-1]
             health = fail(health, now)
-        assert waits == [15, 30, 60, 120, 240, 300, 300, 300]
+        assert waits == [15, 15, 30, 60, 120, 240, 300, 300]
 
     def test_success_closes_the_circuit(self) -> None:
         health = judge(fail(fail(FINE, 0), 5), Outcome.DELIVERED, "", at(20), None, PATIENCE)
@@ -69,7 +69,18 @@ class TestGate:
         health = judge(FINE, Outcome.REFUSED, "401", at(0), None, PATIENCE)
         assert (health.state, opens_at(health, at(0))) == (ChannelState.HELD, at(60))
         again = judge(health, Outcome.REFUSED, "401", at(60), None, PATIENCE)
-        assert (again.since, opens_at(again, at(60))) == (at(0), at(180))
+        assert (again.since, opens_at(again, at(60))) == (at(0), at(120))
+
+    def test_attempts_that_were_under_way_together_count_as_one(self) -> None:
+        health = FINE
+        for _ in range(16):
+            health = judge(health, Outcome.REFUSED, "401", at(0), None, PATIENCE)
+        assert opens_at(health, at(0)) == at(60)
+
+    def test_what_was_under_way_does_not_cancel_a_retry_after(self) -> None:
+        asked = fail(FINE, 0, retry_after=60)
+        health = judge(asked, Outcome.DELIVERED, "", at(0.1), None, PATIENCE)
+        assert (health.failures, opens_at(health, at(0.1))) == (0, at(60))
 
     def test_gone_disables(self) -> None:
         health = judge(FINE, Outcome.GONE, "410", at(0), None, PATIENCE)

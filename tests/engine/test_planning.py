@@ -70,6 +70,14 @@ class TestResolve:
         (delivery,) = engine.take(report(10)).deliveries
         assert (delivery.channel, delivery.rule) == ("a", "one")
 
+    def test_the_end_for_a_channel_that_is_gone_is_held_for_it(self) -> None:
+        engine = Engine(rule("one", ["gone"]))
+        engine.router = router(rule("one", ["gone"]), channels=["gone"])
+        engine.take(report(0, condition()))
+        engine.router = router(rule("other", ["b"]), channels=["b"])
+        (delivery,) = engine.take(report(10)).deliveries
+        assert (delivery.channel, delivery.state) == ("gone", DeliveryState.HELD)
+
     def test_an_end_that_nobody_wanted_is_not_unrouted(self) -> None:
         engine = Engine(rule(on_resolve=False))
         engine.take(report(0, condition()))
