@@ -53,7 +53,7 @@ def test_a_rule_needs_channels_that_exist(reading: Reading) -> None:
     text = GOOD + "  - {name: b, channels: [ops, nobody]}\n  - {name: c, channels: nobody}\n"
     assert errors(reading, text) == [
         "relay.yaml:7:31: rules[b].channels[1]: there is no channel 'nobody'",
-        "relay.yaml:8:24: rules[c].channels: there is no channel 'nobody'",
+        "relay.yaml:8:25: rules[c].channels: there is no channel 'nobody'",
     ]
 
 
