@@ -53,7 +53,6 @@ class Intake:
         self._reach = reach
         self._world = World()
         self._lock = asyncio.Lock()
-        self.taken = 0
 
     @property
     def alerts(self) -> Collection[Alert]:
@@ -108,7 +107,6 @@ class Intake:
             decided, world = plan(report, events, known, self._world, setting.policy, setting.router)
             self._reach(Step.PLANNED)
             await self._commit(decided, world)
-        self.taken += 1
 
     async def _commit(self, decided: Plan, world: World) -> None:
         if not decided.empty:

@@ -8,7 +8,7 @@ secret.
 from relay.http.answer import Answer
 from relay.http.client import Http
 from relay.http.errors import HttpError, Reason
-from relay.http.redact import mask_urls, origin, redact
+from relay.http.redact import origin, redact
 from relay.http.retry_after import LONGEST_WAIT, retry_after
 from relay.http.route import Route
 
@@ -19,7 +19,6 @@ __all__ = [
     "HttpError",
     "Reason",
     "Route",
-    "mask_urls",
     "origin",
     "redact",
     "retry_after",

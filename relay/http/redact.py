@@ -12,7 +12,6 @@ from yarl import URL
 
 _MASK = "***"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
 
 
 def redact(text: str, secrets: Iterable[SecretStr | str]) -> str:
@@ -54,8 +53,3 @@ def origin(url: str) -> str:
         return "an invalid URL"
     shown = port if port is not None else _DEFAULT_PORTS.get(parsed.scheme)
     return f"{parsed.scheme}://{host}" + (f":{shown}" if shown is not None else "")
-
-
-def mask_urls(text: str) -> str:
-    """The text with every URL in it shortened to its origin; what followed shows as `/…`."""
-    return _URL.sub(lambda found: f"{origin(found.group())}/…", text)

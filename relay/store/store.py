@@ -82,10 +82,6 @@ class Store:
         await self._write(self._settle, settlement)
         self._reach(Step.SETTLED)
 
-    async def save_alert(self, alert: Alert) -> None:
-        """Save an alert whose change is not told to anybody."""
-        await self._write(writes.save_alerts, alert)
-
     async def save_health(self, health: ChannelHealth) -> None:
         """Save a channel's health."""
         await self._write(writes.save_health, health)

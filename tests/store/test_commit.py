@@ -36,7 +36,7 @@ async def test_a_plan_becomes_true(store: Store) -> None:
 async def test_a_cursor_that_was_moved_leaves_nothing_of_the_plan(store: Store, wrong: CursorMove) -> None:
     await store.commit(Plan(cursor=move(None, "7")))
     before = alert("alr_1")
-    await store.save_alert(before)
+    await store.commit(Plan(alerts=(before,)))
     late = plan_of(delivery("dlv_1"), cursor=wrong, alerts=(replace(before, summary="changed"),))
     with pytest.raises(CursorMovedError, match=r"prod/changefeed was moved"):
         await store.commit(late)

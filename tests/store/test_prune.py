@@ -72,7 +72,7 @@ async def test_what_is_held_back_stays_as_long_as_its_alert_is_open(store: Store
     held_back = delivery("dlv_1", "evt_1", thread="alr_1", state=DeliveryState.INHIBITED)
     await store.commit(replace(plan_of(held_back), alerts=(firing,)))
     assert await store.prune(everything(later(DAY))) == 0
-    await store.save_alert(replace(firing, state=AlertState.RESOLVED, ends_at=later(2 * DAY)))
+    await store.commit(Plan(alerts=(replace(firing, state=AlertState.RESOLVED, ends_at=later(2 * DAY)),)))
     assert await store.prune(everything(later(DAY))) == 2
     assert await names(store) == set()
 
