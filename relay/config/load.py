@@ -1,6 +1,6 @@
 """Loads a model from its layers: environment over `.env` over the YAML file over the model's defaults."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Generic, TypeVar
@@ -56,18 +56,20 @@ def load(
     dotenv: Path | None = None,
     shorthands: Mapping[str, Shorthand] | None = None,
     known: Collection[str] = (VARIABLE,),
+    across: Callable[[Document], Iterable[Problem]] = lambda _: (),
 ) -> Loaded[S]:
     """Loads the settings. Raises ConfigError with all problems.
 
     `path` is the YAML file, None for none; `dotenv` a file of variables, which need not exist; `shorthands`
     are variables with short names (upper case) for places of the tree; `known` are `RELAY_…` names that are
-    not settings.
+    not settings. `across` tells what is wrong between values; it must cope with values of any type, for what
+    it finds is told together with what is wrong with single ones.
     """
     layers = (variables.from_dotenv(dotenv) if dotenv else {}, variables.from_environ(environ))
     root = document.read(path) if path else Table({}, Origin(Layer.FILE, "no configuration file"))
     loader = _Loader(model, shorthands or {}, frozenset(known), path.parent if path else Path())
     tree = loader.merge(root, *layers)
-    settings = loader.check(tree)
+    settings = loader.check(tree, across)
     return Loaded(settings, tree, tuple(_warnings(model, tree, path, dotenv if layers[0] else None)))
 
 
@@ -100,7 +102,7 @@ class _Loader(Generic[S]):
             self._problems.append(Problem(str(f.origin), merged.describe(f.loc), f.message, f.hint))
         return Document(tree)
 
-    def check(self, tree: Document) -> S:
+    def check(self, tree: Document, across: Callable[[Document], Iterable[Problem]]) -> S:
         """The settings, or all problems."""
         build: Callable[..., S] = self._model
         error: ValidationError | None = None
@@ -111,7 +113,7 @@ class _Loader(Generic[S]):
         # What could not be expanded or read was left empty: what pydantic says of that is no news.
         told = {problem.where for problem in self._problems}
         found = problems(error, self._model, tree) if error is not None else ()
-        every = (*self._problems, *(problem for problem in found if problem.where not in told))
+        every = (*self._problems, *(each for each in (*found, *across(tree)) if each.where not in told))
         if every:
             # Raised outside of the except clause: no traceback may lead to pydantic's own text.
             raise ConfigError(*every)

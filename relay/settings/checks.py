@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from relay.config import Document, Loc
+from relay.config.tree import Items, Scalar
 from relay.engine.patterns import Patterns, severities
 from relay.engine.rules import Match
 from relay.model.catalogue import CATALOGUE
@@ -15,24 +16,47 @@ HasTemplate = Callable[[str, str], bool]
 """Tells whether a channel kind has a template of a name."""
 
 
-def errors(settings: Settings, document: Document, check_when: Callable[[str], None]) -> Iterator[Problem]:
-    """Yield what makes settings unusable; ``check_when`` raises ValueError for a bad expression."""
-    for part in ("clusters", "channels", "rules"):
-        yield from _repeated(part, [each.name for each in getattr(settings, part)], document)
-    names = settings.channel_names
-    for at, rule in enumerate(settings.rules):
-        for index, channel in enumerate(rule.channels):
-            if channel not in names:
-                place: Loc = ("rules", at, "channels", index)
-                if document.node(place) is None:
-                    place = ("rules", at, "channels")
-                hint = f"there are {', '.join(names)}" if names else "no channel is configured"
+def errors(document: Document, check_when: Callable[[str], None]) -> Iterator[Problem]:
+    """Yield what makes settings unusable though each value is good by itself.
+
+    Works on what was written, which may be of any type. ``check_when`` raises ValueError for a bad
+    expression.
+    """
+    names = {part: list(_texts(document, (part,), "name")) for part in ("clusters", "channels", "rules")}
+    for found in names.values():
+        yield from _repeated(found, document)
+    channels = [name for _, name in names["channels"]]
+    for at in range(_length(document, ("rules",))):
+        for place, channel in _listed(document, ("rules", at, "channels")):
+            if channel not in channels:
+                hint = f"there are {', '.join(channels)}" if channels else "no channel is configured"
                 yield document.problem(place, f"there is no channel {channel!r}", hint)
-        if rule.when is not None:
-            try:
-                check_when(rule.when)
-            except ValueError as error:
-                yield document.problem(("rules", at, "when"), str(error), None)
+    for place, when in _texts(document, ("rules",), "when"):
+        try:
+            check_when(when)
+        except ValueError as error:
+            yield document.problem(place, str(error), None)
+
+
+def _length(document: Document, place: Loc) -> int:
+    node = document.node(place)
+    return len(node.members) if isinstance(node, Items) else 0
+
+
+def _texts(document: Document, place: Loc, key: str) -> Iterator[tuple[Loc, str]]:
+    """Yield the texts under a key of each member of a list, with their places."""
+    for at in range(_length(document, place)):
+        node = document.node((*place, at, key))
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            yield (*place, at, key), node.value
+
+
+def _listed(document: Document, place: Loc) -> Iterator[tuple[Loc, str]]:
+    """Yield the texts of a list, or the one text that stands for a list of one."""
+    for where in [place, *((*place, at) for at in range(_length(document, place)))]:
+        node = document.node(where)
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            yield where, node.value
 
 
 def warnings(settings: Settings, document: Document, has_template: HasTemplate) -> Iterator[Problem]:
@@ -54,10 +78,11 @@ def warnings(settings: Settings, document: Document, has_template: HasTemplate) 
                 yield document.problem(("rules", at, "template"), message, "a plain message will go out")
 
 
-def _repeated(part: str, names: Sequence[str], document: Document) -> Iterator[Problem]:
-    for at, name in enumerate(names):
+def _repeated(found: Sequence[tuple[Loc, str]], document: Document) -> Iterator[Problem]:
+    names = [name for _, name in found]
+    for at, (place, name) in enumerate(found):
         if name in names[:at]:
-            yield document.problem((part, at, "name"), f"{name!r} is taken", "every name may stand once")
+            yield document.problem(place, f"{name!r} is taken", "every name may stand once")
 
 
 def _cluster_warnings(settings: Settings, document: Document) -> Iterator[Problem]:

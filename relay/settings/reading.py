@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from relay.config import Document, find, load
-from relay.model.errors import ConfigError, Problem
+from relay.model.errors import Problem
 from relay.render import ExpressionError, expression
 from relay.settings.checks import HasTemplate, errors, warnings
 from relay.settings.root import Settings
@@ -51,10 +51,15 @@ def read(option: Path | None, environ: Mapping[str, str], dotenv: Path | None = 
     Raises ConfigError with everything that is wrong.
     """
     path = find(option, environ)
-    loaded = load(Settings, path=path, environ=environ, dotenv=dotenv, shorthands=SHORTHANDS, known=KNOWN)
-    found = tuple(errors(loaded.settings, loaded.document, _check_when))
-    if found:
-        raise ConfigError(*found)
+    loaded = load(
+        Settings,
+        path=path,
+        environ=environ,
+        dotenv=dotenv,
+        shorthands=SHORTHANDS,
+        known=KNOWN,
+        across=lambda document: errors(document, _check_when),
+    )
     open_secrets = tuple(each for each in loaded.warnings if not _is_harmless(each, loaded.settings))
     return Configuration(loaded.settings, loaded.document, path, open_secrets, dotenv)
 

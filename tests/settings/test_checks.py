@@ -57,6 +57,24 @@ def test_a_rule_needs_channels_that_exist(reading: Reading) -> None:
     ]
 
 
+def test_what_is_wrong_between_values_is_told_together_with_wrong_values(reading: Reading) -> None:
+    text = GOOD + "  - {name: b, channels: [nobody], after: 5}\n  - {name: b, channels: [ops]}\n"
+    told = errors(reading, text)
+    assert len(told) == 3
+    assert told[0].startswith("relay.yaml:7:42: rules[b].after: ")
+    assert told[1:] == [
+        "relay.yaml:8:12: rules[b].name: 'b' is taken",
+        "relay.yaml:7:26: rules[b].channels[0]: there is no channel 'nobody'",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["rules: 5", "rules: [1, [], {}]", "channels: {name: 1}", "clusters: [{name: []}]"]
+)
+def test_nonsense_breaks_nothing(reading: Reading, text: str) -> None:
+    assert errors(reading, text)
+
+
 def test_two_rules_may_not_have_one_name(reading: Reading) -> None:
     assert errors(reading, GOOD + "  - {name: all, channels: [ops]}\n") == [
         "relay.yaml:7:12: rules[all].name: 'all' is taken"
