@@ -46,6 +46,18 @@ def test_the_demonstration_plays(program: Path, tmp_path: Path) -> None:
         playing.close()
 
 
+def test_a_configuration_is_checked_with_all_templates(program: Path, tmp_path: Path) -> None:
+    (tmp_path / "relay.yaml").write_text(
+        "clusters: [{name: prod, url: https://msr.example.com, username: relay, password: secret}]\n"
+        "channels: [{name: ops, kind: console}]\n"
+    )
+    (tmp_path / "relay.yaml").chmod(0o600)
+    said = _run(str(program), "check", cwd=tmp_path)
+    assert "prod" in said
+    assert "changefeed" in said
+    _run(str(program), "render", "trust.deleted", "--kind", "email", "--event", "trust.deleted", cwd=tmp_path)
+
+
 def _run(*command: str, cwd: Path) -> str:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
