@@ -16,19 +16,23 @@ from relay.server.control import Order
 from relay.settings import Configuration
 
 
-def show(config: Path | None, *, as_json: bool) -> None:
-    """List the channels with their state."""
-    asyncio.run(_show(configure(config), as_json=as_json))
+def show(config: Path | None, name: str | None, *, as_json: bool) -> None:
+    """List the channels, or one, with their state. Raises NotFoundError for one that there is not."""
+    asyncio.run(_show(configure(config), name, as_json=as_json))
 
 
-async def _show(configuration: Configuration, *, as_json: bool) -> None:
+async def _show(configuration: Configuration, only: str | None, *, as_json: bool) -> None:
     now = SystemClock().now()
     kinds = {each.name: each.kind for each in configuration.settings.destinations}
     async with existing_store(configuration) as store:
         healths = await store.healths()
         # A channel that is no longer configured, but for which something waits, is shown too.
         held = [name for name in healths if name not in kinds and await _waits(store, name)]
-        counts = {name: await store.count_deliveries(name) for name in (*kinds, *held)}
+        names = [*kinds, *held]
+        if only is not None and only not in names:
+            raise NotFoundError(f"there is no channel {only}: {near(only, names)}")
+        wanted = [name for name in names if only in (None, name)]
+        counts = {name: await store.count_deliveries(name) for name in wanted}
     rows = []
     for name, found in counts.items():
         health = healths.get(name, ChannelHealth(name))

@@ -7,6 +7,8 @@ import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import structlog
+
 from relay.app import build
 from relay.app.app import App
 from relay.app.logs import set_up
@@ -14,6 +16,8 @@ from relay.model.clock import SystemClock
 from relay.model.errors import ConfigError, Exit
 from relay.model.steps import Reach, Step, pass_by
 from relay.settings import Configuration, read
+
+_log = structlog.get_logger("relay.run")
 
 STOP_AT = "RELAY_STOP_AT"
 """``STEP`` or ``STEP:N``: kill the process dead when it reaches that step (for the N-th time).
@@ -41,6 +45,9 @@ def _read(option: Path | None) -> Configuration:
     configuration = read(option, os.environ)
     settings = configuration.settings
     set_up(settings.log.level, settings.log.format, build.secrets(settings))
+    # Whether templates exist is left to `check`: it costs time, and a plain message goes out anyway.
+    for warning in configuration.warnings(lambda _kind, _name: True):
+        _log.warning("hardly meant so", what=str(warning))
     return configuration
 
 

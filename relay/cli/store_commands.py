@@ -116,15 +116,19 @@ def replay(
 def list_channels(context: typer.Context, config: Config = None, as_json: Json = False) -> None:
     """Show whether channels take messages and what waits for them; `enable` and `disable` switch them."""
     if context.invoked_subcommand is None:
-        show_channels(config, as_json)
+        show_channels(None, config, as_json)
 
 
 @channels.command("show")
-def show_channels(config: Config = None, as_json: Json = False) -> None:
-    """Show the state of every channel: the same as without a command."""
+def show_channels(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this channel.")] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show the state of one channel, or of every one: the same as without a command."""
     from relay.cli.channels import show
 
-    show(config, as_json=as_json)
+    show(config, name, as_json=as_json)
 
 
 @channels.command("enable")

@@ -1,5 +1,8 @@
 """What is said at the end: what happened, who was told after how long, and whether all of it is right."""
 
+import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -78,6 +81,9 @@ def next_steps(stage: Stage) -> None:
         "msr-relay run": "watches, until stopped",
     }
     stage.head("Next")
+    program = Path(sys.argv[0])
+    if program.name == "msr-relay" and shutil.which("msr-relay") is None:
+        stage.say(f"[dim]The program is {program}: put its folder on your PATH.", indent=2)
     for command, meaning in steps.items():
         stage.say(f"[green]{command:<23}[/] {meaning}", indent=2)
     stage.say("[dim]More in docs/quick-start.md.", indent=2)

@@ -109,6 +109,7 @@ class ChannelLoop:
 
     async def enable(self) -> None:
         """Try again at once."""
+        await self._store.hasten(self.channel.name, self._clock.now())
         await self.turn(ChannelHealth(self.channel.name))
 
     async def _send_what_may_go(self) -> float | None:

@@ -96,4 +96,5 @@ class Operator:
         if loop is not None:
             await loop.enable()
             return
+        await self.store.hasten(channel, self.clock.now())
         await self.store.save_health(ChannelHealth(channel))

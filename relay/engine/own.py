@@ -51,7 +51,9 @@ class News:
         conditions: tuple[Condition, ...] = ()
         if health.state is not ChannelState.WORKING:
             conditions = (_channel_trouble(channel, health, waiting),)
-        await self._report("channels", channel.name, conditions)
+        # A disabled channel has not recovered: what was told of it before ends when it works again.
+        complete = health.state is not ChannelState.DISABLED
+        await self._report("channels", channel.name, conditions, complete=complete)
 
     async def delivery_dead(self, delivery: Delivery, events: Sequence[Event], reason: str) -> None:
         """Report that a receiver refused a message for good, and what the message was."""
@@ -64,7 +66,7 @@ class News:
         self._dead = defaultdict(int, {key: n for key, n in self._dead.items() if key[1] == hour})
         self._dead[delivery.channel, hour] += 1
         many = self._dead[delivery.channel, hour] > _DEAD_PER_HOUR
-        fact = _many_dead(delivery, hour, now) if many else _one_dead(delivery, events, reason, now)
+        fact = _many_dead(delivery, hour, now, reason) if many else _one_dead(delivery, events, reason, now)
         await self._report("channels", delivery.channel, (), (fact,), complete=False)
 
     async def template_used(self, template: str, error: TemplateError | None) -> None:
@@ -166,7 +168,7 @@ def _one_dead(delivery: Delivery, events: Sequence[Event], reason: str, now: dat
     )
 
 
-def _many_dead(delivery: Delivery, hour: str, now: datetime) -> Fact:
+def _many_dead(delivery: Delivery, hour: str, now: datetime, reason: str) -> Fact:
     return Fact(
         type="delivery.dead",
         identity=(delivery.channel, hour),
@@ -176,8 +178,8 @@ def _many_dead(delivery: Delivery, hour: str, now: datetime) -> Fact:
         details=d.DeadDelivery(
             channel=delivery.channel,
             delivery=delivery.id,
-            reason=f"more than {_DEAD_PER_HOUR} in an hour; the others of this hour are only listed",
-            about="several messages",
+            reason=reason,
+            about="this and further messages of this hour, which are only listed",
             about_type="several",
             attempts=delivery.attempts + 1,
         ).plain(),

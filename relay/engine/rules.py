@@ -2,16 +2,28 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from relay.config.durations import Duration
 from relay.engine.patterns import check_glob, severities
+from relay.model.catalogue import CATALOGUE
 
 
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
+
+
+def _check_type(glob: str) -> str:
+    """Refuse a plain name that no event type has: a typo would disarm the rule in silence."""
+    name = glob.removeprefix("!")
+    if not set(name) & set("*?[") and name not in CATALOGUE:
+        near = get_close_matches(name, CATALOGUE, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(CATALOGUE)}"
+        raise ValueError(f"there is no event type {name}; {hint}")
+    return glob
 
 
 def _check_severity(text: str) -> str:
@@ -22,13 +34,18 @@ def _check_severity(text: str) -> str:
 Globs = Annotated[list[Annotated[str, AfterValidator(check_glob)]], BeforeValidator(_as_list)]
 """One glob or a list of them; ``!`` in front excludes."""
 
+TypeGlobs = Annotated[
+    list[Annotated[str, AfterValidator(check_glob), AfterValidator(_check_type)]], BeforeValidator(_as_list)
+]
+"""The same for event types: what is no pattern must be the name of one."""
+
 
 class Match(BaseModel):
     """What an event must be like. Everything that is given must hold; nothing given matches everything."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    type: Globs | None = Field(None, description="event types: trust.deleted, trust.*, !cluster.*")
+    type: TypeGlobs | None = Field(None, description="event types: trust.deleted, trust.*, !cluster.*")
     cluster: Globs | None = Field(None, description="names of clusters")
     repository: Globs | None = Field(
         None, description="namespace/name without host; * stops at the slash, ** does not; ! excludes"

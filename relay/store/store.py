@@ -86,6 +86,10 @@ class Store:
         """Save a channel's health."""
         await self._write(writes.save_health, health)
 
+    async def hasten(self, channel: str, now: datetime) -> None:
+        """Make due what a channel has tried in vain and would try again later."""
+        await self._write(writes.hasten, (channel, now))
+
     async def beat(self, now: datetime) -> None:
         """Write that the relay is alive: also the way to find out whether the store can be written."""
         await self._write(writes.beat, now)

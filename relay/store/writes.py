@@ -165,6 +165,22 @@ def save_health(connection: Connection, healths: Sequence[ChannelHealth]) -> lis
     return [None] * len(healths)
 
 
+def hasten(connection: Connection, runs: Sequence[tuple[str, datetime]]) -> list[None]:
+    """Make due what a channel has tried in vain and would try again later."""
+    for channel, now in runs:
+        connection.execute(
+            update(deliveries)
+            .where(
+                deliveries.c.channel == channel,
+                deliveries.c.state == DeliveryState.PENDING,
+                deliveries.c.attempts > 0,
+                deliveries.c.due_at > now,
+            )
+            .values(due_at=now)
+        )
+    return [None] * len(runs)
+
+
 def beat(connection: Connection, moments: Sequence[datetime]) -> list[None]:
     """Write when the relay was last alive."""
     _upsert(connection, cursors, ["scope"], [{"scope": "relay/alive", "value": moments[-1].isoformat()}])

@@ -4,18 +4,23 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
+
+from pydantic import Field
 
 from relay.config import Duration, Section
 from relay.model.clock import Clock
 from relay.model.observation import Condition, CursorMove, Fact, Failure, Report, Watch
 from relay.msr import BadAnswer, Msr, MsrError, NoAccess, PasswordRefused, Throttled, Unreachable, Unwell
 
+Interval = Annotated[Duration, Field(ge=timedelta(milliseconds=100))]
+"""How long from one look to the next: never so short that MSR is asked without pause."""
+
 
 class Options(Section):
     """What can be set of every watcher."""
 
-    every: Duration
+    every: Interval
     """How long from one look to the next."""
 
 

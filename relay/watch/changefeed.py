@@ -21,7 +21,7 @@ from relay.model.event import Subject, SubjectKind
 from relay.model.observation import Condition, CursorMove, Fact, Failure, Report
 from relay.msr import BadAnswer, CursorRefused, MsrError, Page, Unwell
 from relay.watch.abreast import abreast
-from relay.watch.base import Options, Place, Watcher
+from relay.watch.base import Interval, Options, Place, Watcher
 from relay.watch.position import BEGINNING, Position
 from relay.watch.reading import Key, Keyed, LostError, Reading, fact_of
 from relay.watch.start import Start, locate
@@ -45,7 +45,7 @@ _LARGEST_PAGE = 20_000
 class ChangefeedOptions(Options):
     """Options of the changefeed watcher."""
 
-    every: Duration = timedelta(seconds=15)
+    every: Interval = timedelta(seconds=15)
     """How long from one look to the next."""
     start: Start = "newest"
     """Where the first look begins: newest, beginning, {time: ...} or {id: ...}."""

@@ -13,7 +13,7 @@ from relay.model.event import Subject, SubjectKind
 from relay.model.observation import Condition, CursorMove, Failure, Report
 from relay.model.severity import Severity
 from relay.msr import ClusterStatus, Issue, MsrError, Replica
-from relay.watch.base import Options, Place, Watcher
+from relay.watch.base import Interval, Options, Place, Watcher
 
 _REPLICA_ID = re.compile(r"dtr_rethinkdb_([0-9a-f]{12})")
 _NUMBERS = re.compile(r"(?<![0-9a-z])(?:[0-9a-f]{12}|[0-9]+)(?![0-9a-z])")
@@ -26,7 +26,7 @@ Views = Mapping[str, ClusterStatus]
 class ClusterStatusOptions(Options):
     """Options of the cluster_status watcher."""
 
-    every: Duration = timedelta(seconds=15)
+    every: Interval = timedelta(seconds=15)
     """How long from one look to the next."""
     stale: Duration = timedelta(minutes=5)
     """A replica whose last report is older than this is stale."""

@@ -6,18 +6,17 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from relay.config import Duration
 from relay.model.details import Nginx
 from relay.model.event import Subject, SubjectKind
 from relay.model.observation import Condition, Report
 from relay.msr import MsrError, NginxStatus, Replica
-from relay.watch.base import Options, Place, Watcher
+from relay.watch.base import Interval, Options, Place, Watcher
 
 
 class NginxOptions(Options):
     """Options of the nginx_status watcher."""
 
-    every: Duration = timedelta(seconds=30)
+    every: Interval = timedelta(seconds=30)
     """How long from one look to the next."""
     active: int = Field(default=1000, ge=1)
     """More active connections than this are too many."""

@@ -7,12 +7,11 @@ from datetime import timedelta
 
 import structlog
 
-from relay.config import Duration
 from relay.model.details import Ping as PingDetails
 from relay.model.event import Subject, SubjectKind
 from relay.model.observation import Condition, Report
 from relay.msr import MsrError, Ping, Replica, Unreachable
-from relay.watch.base import Options, Watcher
+from relay.watch.base import Interval, Options, Watcher
 
 _log = structlog.get_logger("relay.watch.ping")
 
@@ -20,7 +19,7 @@ _log = structlog.get_logger("relay.watch.ping")
 class PingOptions(Options):
     """Options of the ping watcher."""
 
-    every: Duration = timedelta(seconds=10)
+    every: Interval = timedelta(seconds=10)
     """How long from one look to the next."""
 
 

@@ -275,6 +275,31 @@ async def test_refused_holds_the_channel_and_loses_nothing(bench: Bench) -> None
     assert bench.loop().health.state is ChannelState.WORKING
 
 
+async def test_enabling_does_not_wait_for_the_next_probe(bench: Bench) -> None:
+    a = channel()
+    a.answer(Refused("401", status=401))
+    await bench.run(a)
+    delivery = await bench.add()
+    await bench.report(lambda each: bool(each.conditions))
+    await bench.loop().enable()
+    await bench.settle(2)
+    assert (await bench.state(delivery)).state is DeliveryState.DELIVERED
+
+
+async def test_a_disabled_channel_has_not_recovered(bench: Bench) -> None:
+    a = channel()
+    a.answer(Refused("401", status=401))
+    await bench.run(a)
+    await bench.add()
+    await bench.report(lambda each: bool(each.conditions))
+    await bench.loop().disable("alice", "noise")
+    disabled = await bench.report(lambda each: bool(each.conditions))
+    assert disabled.conditions[0].type == "channel.disabled"
+    assert not disabled.complete, "channel.failing is not told as over"
+    await bench.loop().enable()
+    assert (await bench.report(lambda each: not each.conditions)).complete
+
+
 async def test_gone_disables_until_enabled(bench: Bench) -> None:
     a = channel()
     a.answer(Gone("410", status=410))

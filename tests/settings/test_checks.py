@@ -75,6 +75,17 @@ def test_nonsense_breaks_nothing(reading: Reading, text: str) -> None:
     assert errors(reading, text)
 
 
+def test_a_rule_about_no_event_type_is_no_rule(reading: Reading) -> None:
+    (told,) = errors(reading, GOOD + "  - {name: b, channels: [ops], match: {type: trust.delete}}\n")
+    assert "there is no event type trust.delete" in told
+    assert "did you mean trust.deleted?" in told
+
+
+def test_msr_is_not_asked_without_pause(reading: Reading) -> None:
+    (told,) = errors(reading, GOOD.replace(CLUSTER, CLUSTER.replace("{", "{watch: {ping: 0s}, ", 1), 1))
+    assert "ping" in told
+
+
 def test_two_rules_may_not_have_one_name(reading: Reading) -> None:
     assert errors(reading, GOOD + "  - {name: all, channels: [ops]}\n") == [
         "relay.yaml:7:12: rules[all].name: 'all' is taken"
@@ -134,7 +145,7 @@ def test_what_is_off_needs_no_warning(reading: Reading) -> None:
 @pytest.mark.parametrize(
     ("match", "key", "why"),
     [
-        ("type: trust.gone", "type", "there is no such event type"),
+        ("type: gone.*", "type", "there is no such event type"),
         ("cluster: lab", "cluster", "there is no such cluster"),
         (
             "type: ping.*, repository: prod/*",
