@@ -59,6 +59,14 @@ async def begin(tmp_path: Path) -> AsyncIterator[tuple[Begin, ManualClock]]:
     store.close()
 
 
+def mend(folder: Path) -> None:
+    """Let the store take a beat again."""
+    with closing(sqlite3.connect(folder / "relay.db")) as mender:
+        for event in ("INSERT", "UPDATE"):
+            mender.execute(f"DROP TRIGGER no_{event}")
+        mender.commit()
+
+
 async def pass_time(clock: ManualClock, seconds: int) -> None:
     for _ in range(seconds):
         await clock.advance(1)
@@ -82,10 +90,7 @@ async def test_a_store_that_fails_again_and_again_is_told_though_it_takes_a_beat
 ) -> None:
     start, clock = begin
     fine = channel("fine")
-    with closing(sqlite3.connect(tmp_path / "relay.db")) as mender:
-        for event in ("INSERT", "UPDATE"):
-            mender.execute(f"DROP TRIGGER no_{event}")
-        mender.commit()
+    mend(tmp_path)
     emergency = start([fine])
     for _ in range(5):
         await pass_time(clock, 15)
@@ -103,10 +108,7 @@ async def test_a_failure_now_and_then_is_not_an_outage(
 ) -> None:
     start, clock = begin
     fine = channel("fine")
-    with closing(sqlite3.connect(tmp_path / "relay.db")) as mender:
-        for event in ("INSERT", "UPDATE"):
-            mender.execute(f"DROP TRIGGER no_{event}")
-        mender.commit()
+    mend(tmp_path)
     emergency = start([fine])
     for _ in range(5):
         await pass_time(clock, 90)
