@@ -53,7 +53,7 @@ def render(
     if found.note:
         out.print(Text(f"note: {found.note}", "dim"))
     for part, text in parts.items():
-        out.rule(Text(part, "bold"), align="left", style="dim")
+        out.print(Text.assemble((f"── {part} ──", "bold")))
         out.print(Text(_shown(part, text)), soft_wrap=True)
 
 
