@@ -13,8 +13,10 @@ from sqlalchemy.exc import ArgumentError
 
 from relay.app.clients import Clients
 from relay.engine.dispatch import ChannelLoop
+from relay.engine.inhibition import Inhibitions
 from relay.engine.intake import Setting
 from relay.engine.own import News
+from relay.engine.planning import Rules
 from relay.engine.policy import About, Damping, Policy
 from relay.engine.routing import Expression, Router
 from relay.engine.sending import Sender
@@ -81,7 +83,7 @@ def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
         failures={each.name: each.failures for each in settings.clusters},
     )
     watched = {watcher.watch: watcher.sources for watcher in watchers}
-    return Setting(policy, router(settings), watched)
+    return Setting(policy, Rules(router(settings), Inhibitions(settings.inhibit)), watched)
 
 
 def watchers(settings: Settings, tools: Tools) -> Iterator[Watcher[Any]]:

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
-from relay.engine.planning import World, close, event_of, plan
+from relay.engine.planning import Rules, World, close, event_of, plan
 from relay.engine.policy import Policy
-from relay.engine.routing import Router
 from relay.engine.sight import SIGHT, Sight
 from relay.model.alert import Alert
 from relay.model.event import Event
@@ -26,6 +25,8 @@ Wake = Callable[[Collection[str]], None]
 OWN_WATCHERS = ("channels", "templates", "store", "configuration")
 """What the relay watches of itself."""
 _CHANNELS = Watch(None, "channels")
+_GROUPS = timedelta(days=7)
+"""A group that was told longer ago is a new one when something joins it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Setting:
     """
 
     policy: Policy
-    router: Router
+    rules: Rules
     watched: Mapping[Watch, Collection[str]]
 
 
@@ -59,6 +60,11 @@ class Intake:
         """The alerts that are pending or firing."""
         return self._world.alerts.values()
 
+    @property
+    def setting(self) -> Setting:
+        """What it works by."""
+        return self._setting
+
     async def start(self, now: datetime) -> None:
         """Take up the open alerts where the last process left them. Raises StoreError."""
         alerts = {alert.fingerprint: alert for alert in await self._store.open_alerts()}
@@ -68,7 +74,8 @@ class Intake:
             for alert in alerts.values()
             if alert.watcher == SIGHT and alert.cluster is not None
         }
-        self._world = World(alerts, sights)
+        groups = {group.key: group for group in await self._store.groups(now - _GROUPS)}
+        self._world = World(alerts, sights, groups)
         await self.change(self._setting, now)
 
     async def change(self, setting: Setting, now: datetime) -> None:
@@ -84,7 +91,7 @@ class Intake:
             }
             world = replace(self._world, sights=sights)
             orphans = [alert for alert in world.alerts.values() if not _watched(alert, setting)]
-            decided, world = close(orphans, now, "no longer watched", world, setting.router)
+            decided, world = close(orphans, now, "no longer watched", world, setting.rules)
             await self._commit(decided, world)
             self._setting = setting
 
@@ -104,7 +111,7 @@ class Intake:
             report = _of_this_setting(report, setting)
             events = [event_of(fact, report, setting.policy) for fact in report.facts]
             known = await self._store.known_events([event.id for event in events]) if events else set()
-            decided, world = plan(report, events, known, self._world, setting.policy, setting.router)
+            decided, world = plan(report, events, known, self._world, setting.policy, setting.rules)
             self._reach(Step.PLANNED)
             await self._commit(decided, world)
 
@@ -113,8 +120,9 @@ class Intake:
             await self._store.commit(decided)
         self._world = world
         channels = {delivery.channel for delivery in decided.deliveries}
-        if decided.released:
-            channels.update(told.channel for alert in decided.alerts for told in alert.told)
+        # What they are about to send may be over, or be let go.
+        turned = {*decided.over, *decided.released}
+        channels.update(t.channel for alert in decided.alerts if alert.id in turned for t in alert.told)
         if channels:
             self._wake(channels)
         for event in decided.events:
@@ -133,7 +141,7 @@ def _of_this_setting(report: Report, setting: Setting) -> Report:
 
 
 def _removed(watch: Watch, source: str, setting: Setting) -> bool:
-    return watch == _CHANNELS and source not in setting.router.channels
+    return watch == _CHANNELS and source not in setting.rules.router.channels
 
 
 def _watched(alert: Alert, setting: Setting) -> bool:

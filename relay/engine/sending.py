@@ -1,6 +1,7 @@
 """Sending one delivery: render, compose, send, and say how it ended. Nothing here writes to the store."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -9,15 +10,20 @@ import structlog
 
 from relay.channels import Channel, SendError
 from relay.channels.errors import BadBody
+from relay.engine.review import Sizes
 from relay.engine.verdict import Result, overall
 from relay.http import Http
 from relay.model.clock import Clock
 from relay.model.delivery import Message, Outcome, Sent
+from relay.model.event import Event
 from relay.model.steps import Reach, Step, pass_by
 from relay.render import Renderer, Telling, TemplateError, payload, plain_text
 from relay.store import Claim
 
 _log = structlog.get_logger("relay.sending")
+
+_AROUND = 1000
+"""Bytes of a group's message besides its items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,16 @@ class Sender:
     http: Http
     clock: Clock
     reach: Reach = field(default=pass_by)
+
+    @property
+    def sizes(self) -> Sizes:
+        """How much of a group fits into one message of the channel."""
+        most = self.channel.group_bytes
+        return Sizes() if most is None else Sizes(max(1, most - _AROUND), self._size)
+
+    def _size(self, event: Event) -> int:
+        telling = Telling((event,), "", self.channel.name, "")
+        return len(json.dumps(payload(telling, self.renderer.public_url)).encode())
 
     async def attempt(self, claim: Claim) -> Try:
         """Send a delivery once. Never raises but for cancellation: a bug must not lose an alert."""

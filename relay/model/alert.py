@@ -23,12 +23,16 @@ class AlertState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A channel that was, or at ``due_at`` will be, told of a firing, and the rule that decided it."""
+    """A channel that was, or at ``due_at`` will be, told of a firing, and the rule that decided it.
+
+    ``group`` is the id of the group that it is told in, if its rule groups.
+    """
 
     rule: str
     channel: str
     due_at: datetime
     on_resolve: bool
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,10 @@ class Alert:
     ``id`` names this one life of it; a later one with the same fingerprint has another id. ``starts_at``
     is when the condition was first seen, ``fired_at`` when it had held long enough, ``absent_since``
     when it was first no longer seen while still firing (flap damping), ``ends_at`` when it resolved, and
-    ``ended_because`` why, where that is not simply that it no longer holds. ``inhibited`` tells that its
-    firing is held back by a larger alert. ``told`` are the channels that the firing goes to. ``looks``
-    counts, while it is pending, how many looks in a row have shown it.
+    ``ended_because`` why, where that is not simply that it no longer holds. ``inhibited`` tells that a
+    larger alert covers it: its firing is not told meanwhile. ``told`` are the channels that the firing
+    goes to. ``looks`` counts, while it is pending, how many looks in a row have shown it. ``last_event``
+    is the id of the event that says how it fires.
     """
 
     id: str
@@ -61,6 +66,7 @@ class Alert:
     inhibited: bool = False
     told: tuple[Told, ...] = ()
     looks: int = 1
+    last_event: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)

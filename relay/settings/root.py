@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from relay.channels import Channel, channel_type, kinds
 from relay.config import Duration, RootSettings, Section
+from relay.engine.inhibition import InhibitRule
 from relay.engine.rules import Rule, default_rules
 from relay.model.catalogue import CATALOGUE
 from relay.model.severity import Severity
@@ -106,6 +107,8 @@ class Settings(RootSettings):
     """Where messages go."""
     rules: list[Rule] = Field(default_factory=list)
     """Which events go where. None: severity warning and worse goes to every channel."""
+    inhibit: list[InhibitRule] = Field(default_factory=list)
+    """Which alerts cover others. An unreachable cluster always covers its other alerts."""
     alerts: dict[AlertName, DampingSettings] = Field(default_factory=dict)
     """Per alert type: `for` and `keep_firing_for`."""
     severities: dict[EventName, Severity] = Field(default_factory=dict)

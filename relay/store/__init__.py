@@ -1,7 +1,8 @@
 """The store: SQLite or PostgreSQL behind one set of methods."""
 
-from relay.store.reads import Claim, Filter
+from relay.store.queue import Claim, Waiting
+from relay.store.reads import Filter
 from relay.store.store import Store
 from relay.store.writes import CursorMovedError, Cut, Deed, Settlement
 
-__all__ = ["Claim", "CursorMovedError", "Cut", "Deed", "Filter", "Settlement", "Store"]
+__all__ = ["Claim", "CursorMovedError", "Cut", "Deed", "Filter", "Settlement", "Store", "Waiting"]

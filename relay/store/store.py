@@ -10,15 +10,17 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Connection
 
 from relay.model.alert import Alert
-from relay.model.delivery import Attempt, ChannelHealth, Delivery
+from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState
 from relay.model.errors import StoreError
 from relay.model.event import Event
-from relay.model.plan import Plan
+from relay.model.plan import Group, Plan, Rewrite
+from relay.model.silence import Acknowledgement, Silence
 from relay.model.steps import Reach, Step, pass_by
-from relay.store import reads, writes
+from relay.store import queue, reads, writes
 from relay.store.database import FileLock, connect, create_file, file_of, parse_url, plain_errors
 from relay.store.migrate import upgrade
-from relay.store.reads import Claim, Filter
+from relay.store.queue import Claim, Waiting
+from relay.store.reads import Filter
 from relay.store.writer import Handler, Writer
 from relay.store.writes import Cut, Deed, Settlement
 
@@ -82,6 +84,26 @@ class Store:
         await self._write(self._settle, settlement)
         self._reach(Step.SETTLED)
 
+    async def rewrite(self, found: Rewrite) -> None:
+        """Write what became of waiting deliveries: all of it, or nothing if any is finished already."""
+        await self._write(writes.rewrite, found)
+
+    async def look_again(self, state: DeliveryState, now: datetime) -> None:
+        """Make due what is held back in a state: what holds it back may have changed."""
+        await self._write(writes.look_again, (state, now))
+
+    async def save_silence(self, silence: Silence, deed: Deed) -> None:
+        """Save a silence, and who made or ended it."""
+        await self._write(writes.save_silences, (silence, deed))
+
+    async def acknowledge(self, found: Acknowledgement, deed: Deed) -> None:
+        """Save an acknowledgement, in place of an earlier one, and who made it."""
+        await self._write(writes.acknowledge, (found, deed))
+
+    async def unacknowledge(self, thread: str, deed: Deed) -> None:
+        """Forget an acknowledgement, and write down who wanted that."""
+        await self._write(writes.unacknowledge, (thread, deed))
+
     async def save_health(self, health: ChannelHealth) -> None:
         """Save a channel's health."""
         await self._write(writes.save_health, health)
@@ -135,11 +157,35 @@ class Store:
 
     async def due(self, channel: str, now: datetime, limit: int, taken: Collection[int]) -> list[Claim]:
         """Return at most ``limit`` deliveries of a channel that are due, less those taken (by ``seq``)."""
-        return await self._read(reads.due, channel, now, limit, taken)
+        return await self._read(queue.due, channel, now, limit, taken)
+
+    async def backlog(self, channel: str, rule: str, now: datetime) -> Waiting:
+        """Return everything of a rule that is due in a channel, up to a bounded number."""
+        return await self._read(queue.backlog, channel, rule, now)
+
+    async def groups(self, since: datetime) -> list[Group]:
+        """Return the groups that were told, or are to be told, at that time or later."""
+        return await self._read(reads.open_groups, since)
+
+    async def silences(self, since: datetime) -> list[Silence]:
+        """Return the silences that end at that time or later, the first to end first."""
+        return await self._read(reads.silences, since)
+
+    async def acknowledgements(self) -> list[Acknowledgement]:
+        """Return all acknowledgements that are kept, the newest first."""
+        return await self._read(reads.acknowledgements)
+
+    async def find_alerts(self, prefix: str) -> list[Alert]:
+        """Return the alerts whose id begins so: at most three, enough to tell that it is ambiguous."""
+        return await self._read(reads.find_alerts, prefix)
+
+    async def find_events(self, prefix: str) -> list[Event]:
+        """Return the events whose id begins so: at most three, enough to tell that it is ambiguous."""
+        return await self._read(reads.find_events, prefix)
 
     async def next_due(self, channel: str, taken: Collection[int]) -> datetime | None:
         """Return when the next delivery of a channel is due that is not taken, None if there is none."""
-        return await self._read(reads.next_due, channel, taken)
+        return await self._read(queue.next_due, channel, taken)
 
     async def count_deliveries(self, channel: str | None = None) -> dict[str, int]:
         """Return how many deliveries there are in each state."""
@@ -147,7 +193,7 @@ class Store:
 
     async def count_waiting(self, channel: str) -> int:
         """Return how many deliveries of a channel are pending."""
-        return await self._read(reads.count_waiting, channel)
+        return await self._read(queue.count_waiting, channel)
 
     async def count_unrouted(self) -> int:
         """Return how many events no rule took."""
