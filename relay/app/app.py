@@ -12,11 +12,13 @@ from relay.app.build import Tools
 from relay.app.clients import Clients
 from relay.app.places import control_socket
 from relay.app.reload import watch_files
+from relay.engine.desk import Desk
 from relay.engine.dispatch import Dispatcher
 from relay.engine.emergency import Emergency
 from relay.engine.intake import Intake
 from relay.engine.operate import Operator
 from relay.engine.own import News
+from relay.engine.scene import Scene
 from relay.engine.sending import Sender
 from relay.http import Http
 from relay.model.clock import Clock
@@ -84,6 +86,7 @@ class App:
             stack.push_async_callback(http.close)
             clients = Clients(http, self._clock)
             self._tools = Tools(self._clock, self._source, store, http, clients, self._reach)
+            self._desk = Desk(store)
             self._emergency = Emergency(store, self._clock, self._enabled)
             listeners = await self._listen()
             stack.push_async_callback(listeners.aclose)
@@ -143,7 +146,7 @@ class App:
         return stack
 
     def _operator(self) -> Operator:
-        return Operator(self._tools.store, self._clock, self._source, self._dispatcher)
+        return Operator(self._tools.store, self._clock, self._source, self._dispatcher, self._desk)
 
     async def _start(self) -> None:
         tools, settings = self._tools, self._settings
@@ -155,6 +158,7 @@ class App:
             reach=self._reach,
         )
         await self._intake.start(self._clock.now())
+        await self._desk.load(self._clock.now())
         broken = (alert.source for alert in self._intake.alerts if alert.type == "template.failing")
         self._news = News(self._intake.take, self._clock, self._emergency.store_failed, broken)
         await self._know_channels()
@@ -181,8 +185,13 @@ class App:
         self._senders = senders
         # First, so that the healths are those that the last attempts left.
         await self._dispatcher.stop(grace)
-        loops = build.loops(self._senders, tools, self._news, await tools.store.healths())
+        loops = build.loops(self._senders, tools, self._news, await tools.store.healths(), self._scene)
         await self._dispatcher.replace(loops, grace)
+
+    def _scene(self) -> Scene:
+        """Return what holds now."""
+        rules = self._intake.setting.rules.router.rules
+        return Scene(self._intake.by_id, self._desk.silences, self._desk.acknowledged, rules)
 
     async def _know_channels(self) -> None:
         names = self._settings.channel_names

@@ -19,6 +19,7 @@ from relay.engine.own import News
 from relay.engine.planning import Rules
 from relay.engine.policy import About, Damping, Policy
 from relay.engine.routing import Expression, Router
+from relay.engine.scene import Scene
 from relay.engine.sending import Sender
 from relay.http import Http
 from relay.model.clock import Clock
@@ -122,7 +123,11 @@ def senders(settings: Settings, tools: Tools) -> list[Sender]:
 
 
 def loops(
-    found: list[Sender], tools: Tools, news: News, healths: dict[str, ChannelHealth]
+    found: list[Sender],
+    tools: Tools,
+    news: News,
+    healths: dict[str, ChannelHealth],
+    scene: Callable[[], Scene],
 ) -> list[ChannelLoop]:
     """Return the loops of all channels."""
     return [
@@ -133,6 +138,7 @@ def loops(
             tools.source,
             news,
             healths.get(sender.channel.name),
+            scene=scene,
             reach=tools.reach,
         )
         for sender in found

@@ -16,11 +16,11 @@ from relay.cli.opening import configure, existing_store, near
 from relay.cli.orders import give, user
 from relay.cli.output import SHORT_ID, age, clean, console, print_json, stamp, table, word
 from relay.engine.operate import Operator
+from relay.engine.orders import OnChannel, Replay
 from relay.model.clock import SystemClock
 from relay.model.delivery import Attempt, Delivery, DeliveryState
 from relay.model.errors import Exit, NotFoundError
 from relay.model.event import Event
-from relay.server.control import Order
 from relay.settings import Configuration
 from relay.store import Filter, Store
 
@@ -207,7 +207,7 @@ def replay(
     if channel is not None and channel not in configuration.settings.channel_names:
         hint = near(channel, configuration.settings.channel_names)
         raise NotFoundError(f"there is no channel {channel}: {hint}")
-    order = Order(by=user(by), deliveries=ids, channel=channel or "")
+    order = OnChannel(by=user(by), channel=channel or "") if dead else Replay(by=user(by), deliveries=ids)
     made = asyncio.run(give(configuration, "replay-dead" if dead else "replay", order))
     if as_json:
         print_json(made)

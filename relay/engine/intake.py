@@ -53,12 +53,20 @@ class Intake:
         self._wake = wake
         self._reach = reach
         self._world = World()
+        self._by_id: tuple[World, Mapping[str, Alert]] = (self._world, {})
         self._lock = asyncio.Lock()
 
     @property
     def alerts(self) -> Collection[Alert]:
         """The alerts that are pending or firing."""
         return self._world.alerts.values()
+
+    @property
+    def by_id(self) -> Mapping[str, Alert]:
+        """The same by id."""
+        if self._by_id[0] is not self._world:
+            self._by_id = (self._world, {alert.id: alert for alert in self._world.alerts.values()})
+        return self._by_id[1]
 
     @property
     def setting(self) -> Setting:
