@@ -26,8 +26,6 @@ _log = structlog.get_logger("relay.dispatch")
 
 _BATCH = 64
 _STORE_PAUSE = 1.0
-_LOOK_AGAIN = 60.0
-"""Seconds after which a loop looks again unasked: another process may have written to the store."""
 
 
 class ChannelLoop:
@@ -45,7 +43,9 @@ class ChannelLoop:
         scene: Callable[[], Scene] = Scene,
         patience: Patience = Patience(),  # noqa: B008
         reach: Reach = pass_by,
+        look_again: float = 60.0,
     ) -> None:
+        """``look_again``: seconds after which it looks unasked: a command may have written to the store."""
         channel = sender.channel
         self.channel = channel
         self.health = health or ChannelHealth(channel.name)
@@ -57,6 +57,7 @@ class ChannelLoop:
         self._scene = scene
         self._patience = patience
         self._reach = reach
+        self._look_again = look_again
         self._woken = 0
         self._claimed = 0
         self._window = None if channel.rate is None else Window(channel.rate.count, channel.rate.seconds)
@@ -216,8 +217,8 @@ class ChannelLoop:
 
     async def _until_due(self) -> float:
         due_at = await self._store.next_due(self.channel.name, frozenset(self._taken))
-        wait = _LOOK_AGAIN if due_at is None else _seconds(due_at - self._clock.now())
-        return min(wait, _LOOK_AGAIN)
+        wait = self._look_again if due_at is None else _seconds(due_at - self._clock.now())
+        return min(wait, self._look_again)
 
     def _give_back(self) -> None:
         self._taken.difference_update(claim.delivery.seq for claim in self._ready)
@@ -287,6 +288,9 @@ class ChannelLoop:
             self._give_back()
             # What holds by now: a user may have turned the channel since.
             await self._keep_trying(lambda: self._store.save_health(self.health))
+            if health.state is ChannelState.WORKING:
+                # What was tried in vain goes now, and together if it is old, not whenever its turn would come.
+                await self._keep_trying(lambda: self._store.hasten(self.channel.name, now))
         return before, delivery.state
 
     async def _tell(self, claim: Claim, tried: Try, before: ChannelHealth, state: DeliveryState) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, literal_column, or_, select
 
-from relay.model.delivery import Delivery, DeliveryState
+from relay.model.delivery import Delivery, DeliveryState, Reason
 from relay.model.event import Event, Status
 from relay.store import rows
 from relay.store.parts import parts
@@ -169,6 +169,12 @@ def _first_open(channel: str) -> Select[tuple[int, datetime]]:
         earlier.c.finished_at.is_(None),
         # One member of a group that is held back does not hold up the others.
         or_(~earlier.c.gathered, earlier.c.state == DeliveryState.PENDING),
+        # Nor does a reminder hold up news before its time has come.
+        or_(
+            earlier.c.reason.not_in([Reason.REPEAT, Reason.ESCALATION]),
+            earlier.c.attempts > 0,
+            earlier.c.due_at <= deliveries.c.due_at,
+        ),
     )
     # It is looked at with the others, if any of them is due: else both would be under way at once.
     is_taken_along = exists().where(
