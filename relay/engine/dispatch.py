@@ -289,7 +289,7 @@ class ChannelLoop:
             # What holds by now: a user may have turned the channel since.
             await self._keep_trying(lambda: self._store.save_health(self.health))
             if health.state is ChannelState.WORKING:
-                # What was tried in vain goes now, and together if it is old, not whenever its turn would come.
+                # What was tried in vain goes now, together if it is old, not whenever its turn would come.
                 await self._keep_trying(lambda: self._store.hasten(self.channel.name, now))
         return before, delivery.state
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from relay.engine.planning import Rules, World, close, event_of, plan
+from relay.engine.planning import Rules, World, close, event_of, plan, sight_memo
 from relay.engine.policy import Policy
 from relay.engine.sight import SIGHT, Sight
 from relay.model.alert import Alert
@@ -77,11 +77,11 @@ class Intake:
         """Take up the open alerts where the last process left them. Raises StoreError."""
         alerts = {alert.fingerprint: alert for alert in await self._store.open_alerts()}
         policy = self._setting.policy
-        sights = {
-            alert.cluster: Sight(alert.cluster, policy.failures_of(alert.cluster), alert)
-            for alert in alerts.values()
-            if alert.watcher == SIGHT and alert.cluster is not None
-        }
+        sights = {}
+        for cluster in {watch.cluster for watch in self._setting.watched} - {None}:
+            kept = await self._store.cursor(sight_memo(str(cluster)))
+            if kept is not None:
+                sights[str(cluster)] = Sight.read(str(cluster), policy.failures_of(cluster), kept)
         groups = {group.key: group for group in await self._store.groups(now - _GROUPS)}
         self._world = World(alerts, sights, groups)
         await self.change(self._setting, now)

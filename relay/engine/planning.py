@@ -35,6 +35,11 @@ class World:
     groups: Mapping[str, Group] = field(default_factory=dict)
 
 
+def sight_memo(cluster: str) -> str:
+    """Return under which name what can be seen of a cluster is kept."""
+    return f"sight/{cluster}"
+
+
 class _Draft:
     """A plan in the making."""
 
@@ -50,6 +55,13 @@ class _Draft:
         self.over: list[str] = []
         self.released: list[str] = []
         self.groups: dict[str, Group] = {}
+        self.memos: dict[str, str] = {}
+
+    def remember(self, cluster: str, before: Sight | None, sight: Sight) -> None:
+        """Keep what can be seen of a cluster across restarts, if it has changed."""
+        text = sight.write()
+        if before is None or before.write() != text:
+            self.memos[sight_memo(cluster)] = text
 
     def tell(self, event: Event) -> None:
         """Send a one-off event on its ways."""
@@ -252,6 +264,7 @@ def plan(
         sight = sights.get(cluster) or Sight(cluster, policy.failures_of(cluster))
         sights[cluster] = sight = sight.after(report)
         _look_around(sight, report, world, policy, draft)
+        draft.remember(cluster, world.sights.get(cluster), sight)
     mine = of_watch(world.alerts.values(), report.watch)
     draft.apply_all(advance(mine, report, policy))
     if report.complete:
@@ -300,6 +313,7 @@ def _finish(draft: _Draft, report: Report, world: World, sights: dict[str, Sight
         over=tuple(draft.over),
         released=tuple(draft.released),
         groups=tuple(draft.groups.values()),
+        memos=draft.memos,
         cursor=report.cursor,
     )
     return decided, World(alerts, sights, groups)

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
-from relay.model.alert import Alert
+from pydantic import TypeAdapter
+
 from relay.model.details import WatchFailing, WatchFailure
 from relay.model.event import Subject, SubjectKind
 from relay.model.observation import Condition, Failure, Report
@@ -25,25 +26,55 @@ class _Look:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A look as it is kept across restarts."""
+
+    watcher: str
+    source: str
+    since: datetime
+    failures: int
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    looks: list[_Seen]
+    recovering: bool
+
+
+_MEMORY = TypeAdapter(_Memory)
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 class Sight:
     """Remembers, for one cluster, what could be read at the last look and what could not."""
 
-    def __init__(self, cluster: str, threshold: int, open_alert: Alert | None = None) -> None:
-        """Start from nothing, or from the alert that was open when the relay was last stopped."""
+    def __init__(self, cluster: str, threshold: int) -> None:
         self._cluster = cluster
         self._threshold = threshold
         self._looks: dict[_Key, _Look] = {}
-        self._recovering = open_alert is not None
-        if open_alert is not None:
-            self._remember(open_alert)
+        self._recovering = False
 
-    def _remember(self, alert: Alert) -> None:
-        told = WatchFailing.model_validate(dict(alert.details))
-        for item in told.failing:
-            failure = Failure(item.source, item.cause, dark=told.whole)
-            self._looks[item.watcher, item.source] = _Look(
-                item.since, max(item.failures, self._threshold), failure
-            )
+    @classmethod
+    def read(cls, cluster: str, threshold: int, text: str) -> "Sight":
+        """Return what ``write`` wrote when the relay was last running."""
+        sight = cls(cluster, threshold)
+        for each in _MEMORY.validate_json(text).looks:
+            sight._looks[each.watcher, each.source] = _Look(each.since, each.failures, each.failure)
+        sight._recovering = _MEMORY.validate_json(text).recovering
+        return sight
+
+    def write(self) -> str:
+        """Return what is known as a text that changes only when something of it does."""
+        looks = [
+            # Of what can be read it does not matter since when; of failures, only whether they count.
+            _Seen(watcher, source, _NEVER, 0, None)
+            if look.failure is None
+            else _Seen(watcher, source, look.since, min(look.failures, self._threshold), look.failure)
+            for (watcher, source), look in sorted(self._looks.items())
+        ]
+        return _MEMORY.dump_json(_Memory(looks, self._recovering)).decode()
 
     def after(self, report: Report) -> "Sight":
         """Return what is known after a report; this object is not changed."""

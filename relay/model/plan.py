@@ -1,6 +1,7 @@
 """What intake decided, to be committed in one transaction."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from relay.model.alert import Alert
@@ -37,7 +38,8 @@ class Plan:
 
     ``unrouted`` are the ids of events that no rule took. ``over`` are the ids of alerts that have ended:
     what was to be told of them later need not be told. ``released`` are the ids of alerts that are
-    inhibited no longer. ``groups`` are those that have gathered something. ``at`` is when it was decided.
+    inhibited no longer. ``groups`` are those that have gathered something. ``at`` is when it was decided,
+    ``memos`` what is to be remembered across restarts, by name.
     """
 
     at: datetime | None = None
@@ -49,9 +51,10 @@ class Plan:
     over: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
     groups: tuple[Group, ...] = ()
+    memos: Mapping[str, str] = field(default_factory=dict)
     cursor: CursorMove | None = None
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to commit."""
-        return not (self.events or self.alerts or self.over or self.released or self.cursor)
+        return not (self.events or self.alerts or self.over or self.released or self.memos or self.cursor)

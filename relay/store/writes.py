@@ -101,6 +101,9 @@ def commit_plans(connection: Connection, plans: Sequence[Plan]) -> list[None]:
         add_deliveries(connection, plan.deliveries)
         if plan.groups:
             _upsert(connection, groups, ["id"], [rows.group_row(group) for group in plan.groups])
+        if plan.memos:
+            kept = [{"scope": scope, "value": value} for scope, value in plan.memos.items()]
+            _upsert(connection, cursors, ["scope"], kept)
         for part in parts(plan.released):
             connection.execute(_release(part, _latest(plan)))
     return [None] * len(plans)

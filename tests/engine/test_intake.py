@@ -202,8 +202,13 @@ async def test_what_was_held_back_is_sent_when_it_is_let_go(door: Door) -> None:
     door.woken.clear()
     await door.intake.take(down(30, "r1"))
     counts = await door.store.count_deliveries()
-    assert counts == {DeliveryState.PENDING: 4, DeliveryState.INHIBITED: 2}
+    # Of r1 nothing is told any more; what is to be told of r2 is due, and looked at by the woken channels.
+    assert counts == {DeliveryState.PENDING: 4, DeliveryState.INHIBITED: 2, DeliveryState.SUPERSEDED: 2}
     assert sorted(set(door.woken)) == ["a", "b"]
+    due = await door.store.due("a", at(30), 10, ())
+    assert [
+        claim.events[0].subject.name for claim in due if claim.delivery.state is DeliveryState.INHIBITED
+    ] == ["r2"]
 
 
 async def test_a_last_failure_of_a_channel_that_was_just_removed_leaves_no_alert(door: Door) -> None:

@@ -108,8 +108,8 @@ class TestAFailedLookIsNotGoodNews:
     def test_another_watch_resolves_nothing(self) -> None:
         engine = Engine()
         engine.take(report(0, condition()))
-        assert engine.take(report(10, watcher="cluster_status")).empty
-        assert engine.take(report(10, cluster="lab")).empty
+        assert not engine.take(report(10, watcher="cluster_status")).alerts
+        assert not engine.take(report(10, cluster="lab")).alerts
 
 
 class TestSeverity:

@@ -101,11 +101,13 @@ class Engine:
         self.policy = policy or Policy()
         self.world = World()
         self.known: set[str] = set()
+        self.memos: dict[str, str] = {}
 
     def take(self, seen: Report) -> Plan:
         events = [event_of(fact, seen, self.policy) for fact in seen.facts]
         decided, self.world = plan(seen, events, self.known, self.world, self.policy, Rules(self.router))
         self.known.update(event.id for event in decided.events)
+        self.memos.update(decided.memos)
         return decided
 
 

@@ -408,5 +408,5 @@ def _fail(error: Exception) -> None:
 
 CLUSTERS = ("prod", "lab")
 WATCHERS = ("ping", "nginx_status", "cluster_status", "changefeed")
-SOURCES = ("r1", "r2", "r3", "all")
+SOURCES = ("r1", "r2", "r3", "r9", "all")
 _EVERYTHING = Filter(limit=1000)
