@@ -40,6 +40,10 @@ TypeGlobs = Annotated[
 """The same for event types: what is no pattern must be the name of one."""
 
 
+Names = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
+"""One name or a list of them."""
+
+
 class Match(BaseModel):
     """What an event must be like. Everything that is given must hold; nothing given matches everything."""
 
@@ -75,6 +79,16 @@ class Rule(BaseModel):
     on_resolve: bool = Field(True, description="whether the end of an alert is told too")
     after: Duration = Field(
         timedelta(0), description="tell an alert only if it still fires then; one-off events are not delayed"
+    )
+    mute_during: Names = Field(
+        default_factory=list,
+        description="names of time intervals: its messages wait until they end; "
+        "an alert that has ended meanwhile is not told",
+    )
+    active_during: Names = Field(
+        default_factory=list,
+        description="names of time intervals: outside of them its messages wait in the same way; "
+        "none: always active",
     )
     stop: bool = Field(False, description="whether an event that matches is kept from the rules below")
 
