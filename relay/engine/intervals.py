@@ -95,7 +95,7 @@ def _years(text: str) -> range:
 
 def _days(text: str) -> tuple[int, int]:
     first, last = _ends(text)
-    if not all(re.fullmatch(r"-?0*([1-9]|[12][0-9]|3[01])", end) for end in (first, last)):
+    if not all(re.fullmatch(r"-?0?([1-9]|[12][0-9]|3[01])", end) for end in (first, last)):
         raise ValueError("must be a day such as 15, or -1 for the last, or a range such as 1:7 or -3:-1")
     days = int(first), int(last)
     if days[0] < 0 < days[1]:
@@ -132,24 +132,27 @@ def _as_text(value: object) -> object:
 
 
 def _check_time(value: object) -> object:
-    # What other readers of YAML make of a bare 09:00 is a number: minutes to the one, seconds to the other.
+    # A bare 17:30 is text to our reader of YAML, but the number 1050 to one of YAML 1.1.
     if not isinstance(value, str) or not _TIME.fullmatch(value.strip()):
         raise ValueError("must be a time of day, such as 09:00 or 17:30")
     return value.strip()
 
 
 _Time = Annotated[str, BeforeValidator(_check_time)]
-_Several = BeforeValidator(_as_list, json_schema_input_type=str | list[str])
-_SeveralNumbers = BeforeValidator(_as_list, json_schema_input_type=str | int | list[str | int])
+_AtLeastOne = Field(min_length=1)
+_Several = BeforeValidator(_as_list, json_schema_input_type=str | Annotated[list[str], _AtLeastOne])
+_SeveralNumbers = BeforeValidator(
+    _as_list, json_schema_input_type=str | int | Annotated[list[str | int], _AtLeastOne]
+)
 _Number = BeforeValidator(_as_text)
 
-Weekdays = Annotated[list[Annotated[str, _checked(_weekdays)]], Field(min_length=1), _Several]
+Weekdays = Annotated[list[Annotated[str, _checked(_weekdays)]], _AtLeastOne, _Several]
 """Names of weekdays, and ranges of them."""
-DaysOfMonth = Annotated[list[Annotated[str, _checked(_days), _Number]], Field(min_length=1), _SeveralNumbers]
+DaysOfMonth = Annotated[list[Annotated[str, _checked(_days), _Number]], _AtLeastOne, _SeveralNumbers]
 """Days of the month, and ranges of them; below zero from its end."""
-Months = Annotated[list[Annotated[str, _checked(_months), _Number]], Field(min_length=1), _SeveralNumbers]
+Months = Annotated[list[Annotated[str, _checked(_months), _Number]], _AtLeastOne, _SeveralNumbers]
 """Names or numbers of months, and ranges of them."""
-Years = Annotated[list[Annotated[str, _checked(_years), _Number]], Field(min_length=1), _SeveralNumbers]
+Years = Annotated[list[Annotated[str, _checked(_years), _Number]], _AtLeastOne, _SeveralNumbers]
 """Years, and ranges of them."""
 Zone = Annotated[str, AfterValidator(check_zone)]
 """The name of an IANA time zone."""
@@ -205,8 +208,8 @@ def _time_range(value: object) -> object:
 _OneTime = Annotated[TimeRange, BeforeValidator(_time_range, json_schema_input_type=TimeRange | str)]
 TimesOfDay = Annotated[
     list[_OneTime],
-    Field(min_length=1),
-    BeforeValidator(_as_list, json_schema_input_type=str | list[TimeRange | str]),
+    _AtLeastOne,
+    BeforeValidator(_as_list, json_schema_input_type=str | Annotated[list[TimeRange | str], _AtLeastOne]),
 ]
 """Ranges of times of day."""
 
