@@ -190,8 +190,8 @@ class App:
 
     def _scene(self) -> Scene:
         """Return what holds now."""
-        rules = self._intake.setting.rules.router.rules
-        return Scene(self._intake.by_id, self._desk.silences, self._desk.acknowledged, rules)
+        rules, desk = self._intake.setting.rules, self._desk
+        return Scene(self._intake.by_id, desk.silences, desk.acknowledged, rules.router.rules, rules.times)
 
     async def _know_channels(self) -> None:
         names = self._settings.channel_names

@@ -84,7 +84,7 @@ def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
         failures={each.name: each.failures for each in settings.clusters},
     )
     watched = {watcher.watch: watcher.sources for watcher in watchers}
-    return Setting(policy, Rules(router(settings), Inhibitions(settings.inhibit)), watched)
+    return Setting(policy, Rules(router(settings), Inhibitions(settings.inhibit), settings.times), watched)
 
 
 def watchers(settings: Settings, tools: Tools) -> Iterator[Watcher[Any]]:

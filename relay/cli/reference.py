@@ -81,7 +81,7 @@ def _below(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseMo
             continue
         kinds = shapes.shape(info.annotation)
         ways = {"": shapes.models(kinds), "[]": shapes.models(shapes.items(kinds))}
-        ways[".TYPE"] = shapes.models(shapes.values(kinds))
+        ways[".TYPE" if name == "alerts" else ".NAME"] = shapes.models(shapes.values(kinds))
         for suffix, models in ways.items():
             for found in models:
                 yield f"{path}{name}{suffix}", found

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from relay.engine.grouping import common, join, key_of
 from relay.engine.inhibition import Inhibitions
+from relay.engine.intervals import Times
 from relay.engine.lifecycle import Change, advance, end, of_watch
 from relay.engine.policy import Policy
 from relay.engine.review import RECHECK
@@ -211,10 +212,11 @@ class _Draft:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What decides who is told: the rules for events, and those by which alerts cover others."""
+    """What decides who is told and when: rules for events, those by which alerts cover others, and times."""
 
     router: Router
     inhibitions: Inhibitions = field(default_factory=Inhibitions)
+    times: Times = field(default_factory=dict)
 
 
 def event_of(fact: Fact, report: Report, policy: Policy) -> Event:

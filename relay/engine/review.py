@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from relay.engine.scene import Scene, until
+from relay.engine.scene import Scene
 from relay.model.alert import Alert, AlertState
 from relay.model.delivery import HELD_BACK, Delivery, DeliveryState, Reason
 from relay.model.event import Event, Status
@@ -270,11 +270,16 @@ def _hold(item: _Item, scene: Scene, now: datetime) -> _Hold | None:
     silence = scene.silences.holding(event, now)
     if silence is not None:
         note = f"{silence.id}: {silence.comment}"
-        return _Hold(DeliveryState.SILENCED, until(silence, now, RECHECK) if lasting else None, note)
+        return _Hold(
+            DeliveryState.SILENCED, scene.silences.until(silence, now, RECHECK) if lasting else None, note
+        )
     firing = event.status is Status.FIRING
     alert = scene.alerts.get(event.alert or "")
     if firing and alert is not None and alert.inhibited:
         return _Hold(DeliveryState.INHIBITED, now + RECHECK, "a larger alert covers it")
+    muted = scene.muted_until(row.rule, now, RECHECK)
+    if muted is not None:
+        return _Hold(DeliveryState.MUTED, muted, "outside of its rule's times")
     if row.reason in (Reason.REPEAT, Reason.ESCALATION):
         acknowledged = scene.acknowledgement(event.thread, now)
         if acknowledged is not None:

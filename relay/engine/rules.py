@@ -31,13 +31,19 @@ def _check_severity(text: str) -> str:
     return text
 
 
-Globs = Annotated[list[Annotated[str, AfterValidator(check_glob)]], BeforeValidator(_as_list)]
+_Some = Annotated[list[str], Field(min_length=1)]
+# What is said beside `_as_list` is for editors: they, too, take one text where a list may stand.
+_Listed = BeforeValidator(_as_list, json_schema_input_type=str | list[str])
+
+Globs = Annotated[list[Annotated[str, AfterValidator(check_glob)]], _Listed]
 """One glob or a list of them; ``!`` in front excludes."""
 
-TypeGlobs = Annotated[
-    list[Annotated[str, AfterValidator(check_glob), AfterValidator(_check_type)]], BeforeValidator(_as_list)
-]
+TypeGlobs = Annotated[list[Annotated[str, AfterValidator(check_glob), AfterValidator(_check_type)]], _Listed]
 """The same for event types: what is no pattern must be the name of one."""
+
+
+Names = Annotated[list[str], _Listed]
+"""One name or a list of them."""
 
 
 class Match(BaseModel):
@@ -115,8 +121,8 @@ class Rule(BaseModel):
     name: str = Field(min_length=1, max_length=200, description="unique; stands in messages and listings")
     match: Match = Field(default_factory=Match, description="what an event must be like")
     when: str | None = Field(None, description="a Jinja expression, for what match cannot say")
-    channels: Annotated[list[str], BeforeValidator(_as_list)] = Field(
-        min_length=1, description="names of channels"
+    channels: Annotated[_Some, BeforeValidator(_as_list, json_schema_input_type=str | _Some)] = Field(
+        description="names of channels"
     )
     template: str | None = Field(None, description="a template of your own, in place of the event type's")
     on_resolve: bool = Field(True, description="whether the end of an alert is told too")
@@ -138,6 +144,16 @@ class Rule(BaseModel):
     labels: dict[str, str] = Field(default_factory=dict, description="labels that its messages get")
     annotations: dict[str, str] = Field(
         default_factory=dict, description="texts that its messages get, for templates"
+    )
+    mute_during: Names = Field(
+        default_factory=list,
+        description="names of time intervals: its messages wait until they end; "
+        "an alert that has ended meanwhile is not told",
+    )
+    active_during: Names = Field(
+        default_factory=list,
+        description="names of time intervals: outside of them its messages wait in the same way; "
+        "none: always active",
     )
     stop: bool = Field(False, description="whether an event that matches is kept from the rules below")
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from relay.engine.intervals import TimeInterval, Times, contains_any, muted, muted_until, next_change
 from relay.engine.matching import Matchable, Matcher
 from relay.engine.rules import Match, Rule
 from relay.model.alert import Alert
@@ -15,34 +16,63 @@ class Silences:
 
     def __init__(self, found: Iterable[Silence] = ()) -> None:
         self.all: Sequence[Silence] = tuple(found)
-        self._compiled = [(each, Matcher(Match.model_validate(dict(each.matchers)))) for each in self.all]
+        self._compiled = [_Compiled(each) for each in self.all]
 
     def holding(self, about: Matchable, at: datetime) -> Silence | None:
         """Return the silence that keeps this from being sent at a time: the one that lasts longest."""
-        found = [each for each, matcher in self._compiled if holds(each, at) and matcher.takes(about)]
-        return max(found, key=lambda silence: silence.ends_at, default=None)
+        found = [each for each in self._compiled if each.holds(at) and each.matcher.takes(about)]
+        latest = max(found, key=lambda each: each.until(at, _DAY), default=None)
+        return None if latest is None else latest.silence
+
+    def holds(self, silence: Silence, at: datetime) -> bool:
+        """Tell whether one of these silences holds at a time."""
+        return any(each.holds(at) for each in self._compiled if each.silence.id == silence.id)
+
+    def until(self, silence: Silence, at: datetime, within: timedelta) -> datetime:
+        """Return when one of these that holds ceases to; at most ``within`` from ``at``."""
+        return next(each.until(at, within) for each in self._compiled if each.silence.id == silence.id)
 
 
-def holds(silence: Silence, at: datetime) -> bool:
-    """Tell whether a silence holds at a time."""
-    return silence.starts_at <= at < silence.ends_at
+_DAY = timedelta(days=1)
 
 
-def until(silence: Silence, at: datetime, within: timedelta) -> datetime:
-    """Return when a silence that holds ceases to, or the time up to which it was looked: ``within``."""
-    return min(silence.ends_at, at + within)
+class _Compiled:
+    """A silence, ready to be asked. Raises ValidationError for one that cannot be used."""
+
+    def __init__(self, silence: Silence) -> None:
+        self.silence = silence
+        self.matcher = Matcher(Match.model_validate(dict(silence.matchers)))
+        self._intervals = [TimeInterval.model_validate(dict(each)) for each in silence.intervals]
+
+    def holds(self, at: datetime) -> bool:
+        """Tell whether it holds at a time."""
+        within = self.silence.starts_at <= at < self.silence.ends_at
+        return within and (not self._intervals or contains_any(self._intervals, at))
+
+    def until(self, at: datetime, within: timedelta) -> datetime:
+        """Return when it ceases to hold; at most ``within`` from ``at``."""
+        change = next_change(self._intervals, at, within) if self._intervals else None
+        return min(self.silence.ends_at, change or at + within)
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Open alerts by id, silences, acknowledgements by thread, rules by name."""
+    """Open alerts by id, silences, acknowledgements by thread, rules by name, time intervals by name."""
 
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     silences: Silences = field(default_factory=Silences)
     acknowledged: Mapping[str, Acknowledgement] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=dict)
+    times: Times = field(default_factory=dict)
 
     def acknowledgement(self, thread: str, at: datetime) -> Acknowledgement | None:
         """Return the acknowledgement of an alert or event that holds at a time."""
         found = self.acknowledged.get(thread)
         return found if found is not None and found.holds(at) else None
+
+    def muted_until(self, rule: str, at: datetime, within: timedelta) -> datetime | None:
+        """Return until when a rule is muted, at most ``within`` from ``at``; None if it is not."""
+        known = self.rules.get(rule)
+        if known is None or not muted(known, self.times, at):
+            return None
+        return muted_until(known, self.times, at, within)

@@ -1,9 +1,13 @@
 """What no single value shows: names that must agree, and rules that cannot do what they seem to."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import Final
 
 from relay.config import Document, Loc
-from relay.config.tree import Items, Scalar
+from relay.config.tree import Items, Scalar, Table
+from relay.engine.intervals import muted, muted_until
 from relay.engine.patterns import Patterns, severities
 from relay.engine.rules import Match
 from relay.model.catalogue import CATALOGUE
@@ -14,6 +18,10 @@ from relay.settings.root import Settings
 
 HasTemplate = Callable[[str, str], bool]
 """Tells whether a channel kind has a template of a name."""
+
+_A_YEAR: Final = timedelta(days=366)
+_TIMES: Final = ("mute_during", "active_during")
+"""The keys of a rule that name time intervals."""
 
 
 def errors(document: Document, check_when: Callable[[str], None]) -> Iterator[Problem]:
@@ -31,11 +39,25 @@ def errors(document: Document, check_when: Callable[[str], None]) -> Iterator[Pr
             if channel not in channels:
                 hint = f"there are {', '.join(channels)}" if channels else "no channel is configured"
                 yield document.problem(place, f"there is no channel {channel!r}", hint)
+    yield from _unknown_intervals(document)
     for place, when in _texts(document, ("rules",), "when"):
         try:
             check_when(when)
         except ValueError as error:
             yield document.problem(place, str(error), None)
+
+
+def _unknown_intervals(document: Document) -> Iterator[Problem]:
+    node = document.node(("time_intervals",))
+    known = list(node.entries) if isinstance(node, Table) else []
+    hint = f"there are {', '.join(known)}" if known else "write it under time_intervals"
+    for at in range(_length(document, ("rules",))):
+        for key in _TIMES:
+            for place, name in _listed(document, ("rules", at, key)):
+                if name not in known:
+                    near = get_close_matches(name[:80], known, n=1)
+                    meant = f"did you mean {near[0]}?" if near else hint
+                    yield document.problem(place, f"there is no time interval {name!r}", meant)
 
 
 def _length(document: Document, place: Loc) -> int:
@@ -59,8 +81,10 @@ def _listed(document: Document, place: Loc) -> Iterator[tuple[Loc, str]]:
             yield where, node.value
 
 
-def warnings(settings: Settings, document: Document, has_template: HasTemplate) -> Iterator[Problem]:
-    """Yield what is legal but hardly meant."""
+def warnings(
+    settings: Settings, document: Document, has_template: HasTemplate, now: datetime
+) -> Iterator[Problem]:
+    """Yield what is legal but hardly meant. ``now``, aware, tells which time intervals are over."""
     if not settings.clusters:
         yield document.problem(("clusters",), "no cluster is watched", "add one under clusters")
     if not settings.channels:
@@ -70,6 +94,7 @@ def warnings(settings: Settings, document: Document, has_template: HasTemplate) 
         yield document.problem(("server", "public_url"), message, "leave it out until then")
     yield from _cluster_warnings(settings, document)
     yield from _rule_warnings(settings, document)
+    yield from _time_warnings(settings, document, now)
     kinds = {channel.name: channel.kind for channel in settings.destinations}
     for at, rule in enumerate(settings.rules):
         for channel in rule.channels if rule.template is not None else ():
@@ -117,6 +142,20 @@ def _rule_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
                 message = f"this rule is never reached: {earlier.name!r} above takes the same and stops"
                 yield document.problem(("rules", at), message, "move it up, or drop stop there")
                 break
+
+
+def _time_warnings(settings: Settings, document: Document, now: datetime) -> Iterator[Problem]:
+    times = settings.times
+    used = {name for rule in settings.rules for name in (*rule.mute_during, *rule.active_during)}
+    for name in times:
+        if name not in used:
+            hint = "name it in a rule's mute_during or active_during"
+            yield document.problem(("time_intervals", name), "no rule names this time interval", hint)
+    for at, rule in enumerate(settings.rules):
+        # It ends at the first minute that is not muted, or, muted still, where the search does.
+        if muted(rule, times, now) and muted(rule, times, muted_until(rule, times, now, _A_YEAR)):
+            message = "this rule is muted for the whole year to come: its messages reach nobody"
+            yield document.problem(("rules", at), message, "look at the time intervals that it names")
 
 
 def _never(match: Match, clusters: Sequence[str]) -> Iterator[tuple[str, str]]:

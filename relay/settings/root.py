@@ -5,13 +5,13 @@ from functools import reduce
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from relay.channels import Channel, channel_type, kinds
 from relay.config import Duration, RootSettings, Section
 from relay.engine.inhibition import InhibitRule
+from relay.engine.intervals import TimeInterval, Times, Zone
 from relay.engine.rules import Rule, default_rules
 from relay.model.catalogue import CATALOGUE
 from relay.model.severity import Severity
@@ -25,14 +25,6 @@ def _check_listen(text: str) -> str:
     return text
 
 
-def _check_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError("must be an IANA time zone, such as Europe/Berlin") from None
-    return name
-
-
 def _check_type(name: str) -> str:
     if name not in CATALOGUE:
         raise ValueError(f"there is no event type {name}")
@@ -43,6 +35,12 @@ def _check_alert_type(name: str) -> str:
     if not CATALOGUE[_check_type(name)].lasting:
         raise ValueError(f"{name} is a one-off event: it has no lifetime to be damped")
     return name
+
+
+def _check_some(intervals: list[TimeInterval]) -> list[TimeInterval]:
+    if not intervals:
+        raise ValueError("must be a list of at least one")
+    return intervals
 
 
 class ServerSettings(Section):
@@ -90,6 +88,8 @@ class LogSettings(Section):
 _members: Any = reduce(or_, (channel_type(kind) for kind in kinds()))
 AnyChannel = Annotated[_members, Field(discriminator="kind")]
 
+OneOrMore = TimeInterval | Annotated[list[TimeInterval], AfterValidator(_check_some)]
+
 EventName = Annotated[str, AfterValidator(_check_type)]
 AlertName = Annotated[str, AfterValidator(_check_alert_type)]
 
@@ -109,13 +109,16 @@ class Settings(RootSettings):
     """Which events go where. None: severity warning and worse goes to every channel."""
     inhibit: list[InhibitRule] = Field(default_factory=list)
     """Which alerts cover others. An unreachable cluster always covers its other alerts."""
+    time_intervals: dict[str, OneOrMore] = Field(default_factory=dict)
+    """Times that rules name in `mute_during` and `active_during`: per name one interval, or a list of which
+    any may hold."""
     alerts: dict[AlertName, DampingSettings] = Field(default_factory=dict)
     """Per alert type: `for` and `keep_firing_for`."""
     severities: dict[EventName, Severity] = Field(default_factory=dict)
     """Severities other than the usual ones, per event type."""
     templates: Path | None = None
     """A directory of your own templates; they come before the ones that are shipped."""
-    timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
+    timezone: Zone = "UTC"
     """The time zone in which messages tell times."""
     retention: RetentionSettings = RetentionSettings()
     """How long things are kept."""
@@ -133,6 +136,12 @@ class Settings(RootSettings):
     def destinations(self) -> list[Channel]:
         """The channels, in order."""
         return list(self.channels)
+
+    @property
+    def times(self) -> Times:
+        """The time intervals by name, each a list."""
+        found = self.time_intervals.items()
+        return {name: [given] if isinstance(given, TimeInterval) else given for name, given in found}
 
     @property
     def effective_rules(self) -> list[Rule]:

@@ -212,9 +212,8 @@ class TestWatchFailing:
         assert engine.take(report(0)).memos
         assert not engine.take(report(10)).memos
         failing = report(20, watcher="nginx_status", failures=[failure("r1")])
-        wrote = [
-            bool(engine.take(replace(failing, at=at(seconds))).memos) for seconds in (20, 30, 40, 50, 60)
-        ]
+        looks = [replace(failing, at=at(seconds)) for seconds in (20, 30, 40, 50, 60)]
+        wrote = [bool(engine.take(each).memos) for each in looks]
         assert wrote == [True, True, True, False, False]
 
     def test_how_many_looks_it_takes_is_configured(self) -> None:

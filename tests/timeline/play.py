@@ -21,6 +21,7 @@ from relay.engine.desk import Desk
 from relay.engine.dispatch import ChannelLoop, Dispatcher
 from relay.engine.inhibition import Inhibitions, InhibitRule
 from relay.engine.intake import Intake, Setting
+from relay.engine.intervals import Times
 from relay.engine.operate import Operator
 from relay.engine.own import News
 from relay.engine.planning import Rules
@@ -219,7 +220,7 @@ class Scenario:
     channels: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"a": {}})
     policy: Policy = field(default_factory=Policy)
     inhibit: Sequence[InhibitRule] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    times: Times = field(default_factory=dict)
     start: datetime = NOON
 
 
@@ -283,7 +284,7 @@ class Play:
             for name, options in told.channels.items()
         ]
         names = [channel.name for channel in channels]
-        rules = Rules(Router(told.rules, names, expression), Inhibitions(told.inhibit), **told.settings)
+        rules = Rules(Router(told.rules, names, expression), Inhibitions(told.inhibit), told.times)
         watched = {Watch(c, w): SOURCES for c in CLUSTERS for w in WATCHERS}
         self.intake = Intake(
             self.store, Setting(told.policy, rules, watched), lambda found: self.dispatcher.wake(found)
@@ -322,7 +323,7 @@ class Play:
             self.desk.silences,
             self.desk.acknowledged,
             rules.router.rules,
-            **self.scenario.settings,
+            rules.times,
         )
 
     async def _end(self) -> None:
