@@ -15,7 +15,7 @@ from relay.app.clients import Clients
 from relay.engine.dispatch import ChannelLoop
 from relay.engine.intake import Setting
 from relay.engine.own import News
-from relay.engine.policy import About, Damping, Policy
+from relay.engine.policy import About, Damping, Flap, Policy
 from relay.engine.routing import Expression, Router
 from relay.engine.sending import Sender
 from relay.http import Http
@@ -26,7 +26,7 @@ from relay.model.event import Event
 from relay.model.observation import Report
 from relay.model.steps import Reach
 from relay.render import ExpressionError, Renderer, expression
-from relay.settings import Settings
+from relay.settings import DampingSettings, Settings
 from relay.store import Store
 from relay.watch import WATCHERS, Place, Watcher
 from relay.watch.supervisor import Supervisor
@@ -72,16 +72,25 @@ def _compile_when(source: str) -> Expression:
     return matches
 
 
-def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
-    """Return what intake works by."""
-    policy = Policy(
-        damping={name: Damping(each.hold, each.keep) for name, each in settings.alerts.items()},
+def policy(settings: Settings) -> Policy:
+    """Return what the settings say about types of events and about clusters."""
+    return Policy(
+        damping={name: _damping(each) for name, each in settings.alerts.items()},
         severities=settings.severities,
         clusters={each.name: About(each.labels, each.annotations) for each in settings.clusters},
         failures={each.name: each.failures for each in settings.clusters},
     )
+
+
+def _damping(settings: DampingSettings) -> Damping:
+    flap = settings.flap
+    return Damping(settings.hold, settings.keep, None if flap is None else Flap(flap.changes, flap.within))
+
+
+def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
+    """Return what intake works by."""
     watched = {watcher.watch: watcher.sources for watcher in watchers}
-    return Setting(policy, router(settings), watched)
+    return Setting(policy(settings), router(settings), watched)
 
 
 def watchers(settings: Settings, tools: Tools) -> Iterator[Watcher[Any]]:

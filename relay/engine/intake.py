@@ -7,7 +7,8 @@ from datetime import datetime
 
 import structlog
 
-from relay.engine.planning import World, close, event_of, plan
+from relay.engine.lifecycle import recent_of
+from relay.engine.planning import World, close, event_of, pass_time, plan
 from relay.engine.policy import Policy
 from relay.engine.routing import Router
 from relay.engine.sight import SIGHT, Sight
@@ -60,7 +61,7 @@ class Intake:
         return self._world.alerts.values()
 
     async def start(self, now: datetime) -> None:
-        """Take up the open alerts where the last process left them. Raises StoreError."""
+        """Take up the alerts where the last process left them. Raises StoreError."""
         alerts = {alert.fingerprint: alert for alert in await self._store.open_alerts()}
         policy = self._setting.policy
         sights = {
@@ -68,7 +69,8 @@ class Intake:
             for alert in alerts.values()
             if alert.watcher == SIGHT and alert.cluster is not None
         }
-        self._world = World(alerts, sights)
+        recent = recent_of(await self._store.recent_alerts(now - policy.memory))
+        self._world = World(alerts, sights, recent)
         await self.change(self._setting, now)
 
     async def change(self, setting: Setting, now: datetime) -> None:
@@ -96,6 +98,15 @@ class Intake:
         what the store has.
         """
         await asyncio.shield(self._take(report))
+
+    async def pass_time(self, now: datetime) -> None:
+        """Let the relay's own alerts settle that have changed long enough ago. Raises StoreError."""
+        await asyncio.shield(self._pass_time(now))
+
+    async def _pass_time(self, now: datetime) -> None:
+        async with self._lock:
+            setting = self._setting
+            await self._commit(*pass_time(now, self._world, setting.policy, setting.router))
 
     async def _take(self, report: Report) -> None:
         self._reach(Step.READ)

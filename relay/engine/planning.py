@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from relay.engine.lifecycle import Change, advance, end, of_watch
+from relay.engine.lifecycle import Change, Recent, advance, elapse, end, lately, of_watch
 from relay.engine.policy import Policy
 from relay.engine.routing import Route, Router
 from relay.engine.sight import SIGHT, Sight
@@ -22,10 +22,12 @@ _UNDER_WAY = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What planning knows: the open alerts by fingerprint, and what can be seen of each cluster."""
+    """What planning knows: the open alerts by fingerprint, what can be seen of each cluster, and how often
+    alerts that have lately resolved came and went."""
 
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     sights: Mapping[str, Sight] = field(default_factory=dict)
+    recent: Recent = field(default_factory=dict)
 
 
 class _Draft:
@@ -152,6 +154,7 @@ def plan(
     ``events`` are those of the report's facts, ``known`` the ids of those that the store already has.
     """
     draft = _Draft(router, report.at)
+    world = replace(world, recent=lately(world.recent, report.at, policy))
     for event in events:
         if event.id not in known:
             draft.tell(event)
@@ -163,7 +166,7 @@ def plan(
         sights[cluster] = sight = sight.after(report)
         dark = _look_around(sight, report, world, policy, draft)
     mine = of_watch(world.alerts.values(), report.watch)
-    for change in advance(mine, report, policy):
+    for change in advance(mine, report, policy, world.recent):
         draft.apply(change, inhibited=dark or change.alert.inhibited)
     if not dark and report.complete:
         _release(draft, mine)
@@ -181,6 +184,18 @@ def close(
     return _finish(draft, report, world, dict(world.sights))
 
 
+def pass_time(at: datetime, world: World, policy: Policy, router: Router) -> tuple[Plan, World]:
+    """Return what becomes true of the relay's own alerts because time passes, and the world after it.
+
+    The relay reports what it sees of itself only when that changes; in between no look lets it settle.
+    """
+    draft = _Draft(router, at)
+    own = [alert for alert in world.alerts.values() if alert.cluster is None]
+    for change in elapse(own, at, policy):
+        draft.apply(change, inhibited=False)
+    return _finish(draft, Report(Watch(None, "time"), at, ()), world, dict(world.sights))
+
+
 def _look_around(sight: Sight, report: Report, world: World, policy: Policy, draft: _Draft) -> bool:
     """Advance the cluster's ``watch.failing``; tell whether the cluster is dark and that has been told."""
     condition = sight.condition()
@@ -188,7 +203,7 @@ def _look_around(sight: Sight, report: Report, world: World, policy: Policy, dra
     seen = Report(watch, report.at, ("",), () if condition is None else (condition,))
     mine = of_watch(world.alerts.values(), watch)
     firing = any(alert.state is AlertState.FIRING for alert in mine.values())
-    for change in advance(mine, seen, policy):
+    for change in advance(mine, seen, policy, world.recent):
         draft.apply(change, inhibited=False)
         firing = change.alert.state is AlertState.FIRING
     return firing and sight.whole
@@ -206,12 +221,15 @@ def _release(draft: _Draft, mine: Mapping[str, Alert]) -> None:
 
 
 def _finish(draft: _Draft, report: Report, world: World, sights: dict[str, Sight]) -> tuple[Plan, World]:
-    alerts = dict(world.alerts)
+    alerts, recent = dict(world.alerts), dict(world.recent)
     for alert in draft.alerts:
-        if alert.state is AlertState.RESOLVED:
-            alerts.pop(alert.fingerprint, None)
-        else:
+        # An open alert has its changes with it, a resolved one leaves them to its next life.
+        alerts.pop(alert.fingerprint, None)
+        recent.pop(alert.fingerprint, None)
+        if alert.state is not AlertState.RESOLVED:
             alerts[alert.fingerprint] = alert
+        elif alert.changes:
+            recent[alert.fingerprint] = alert.changes
     decided = Plan(
         events=tuple(draft.events),
         unrouted=frozenset(draft.unrouted),
@@ -221,4 +239,4 @@ def _finish(draft: _Draft, report: Report, world: World, sights: dict[str, Sight
         released=tuple(draft.released),
         cursor=report.cursor,
     )
-    return decided, World(alerts, sights)
+    return decided, World(alerts, sights, recent)
