@@ -130,7 +130,7 @@ def events_markdown() -> str:
             "",
             "An *event* is told once, an *alert* when it begins (`firing`) and when it ends (`resolved`).",
             "One that comes and goes too often is told as *flapping* (`data.flapping`, `details.flaps`).",
-            "Then nothing more comes until it settles: `resolved`, or `firing` without `flapping` if it stays.",
+            "Then nothing more comes until it settles: `resolved`, or `firing` without `flapping`.",
             "The severity is the usual one; some events of a type are worse, as its meaning says.",
             "The JSON Schema of each type's webhook body is in [docs/schemas/events](../schemas/events).",
             "",

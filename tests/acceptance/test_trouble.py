@@ -249,3 +249,19 @@ async def test_a_rejected_file_that_is_mended_while_the_relay_is_stopped_is_told
         await relay.until(came(other, "config.rejected", "firing"), "the rejection is told")
     async with running(tmp_path, settings, relay.clock) as again:
         await again.until(came(other, "config.rejected", "resolved"), "its end is told")
+
+
+async def test_trouble_that_is_kept_firing_for_a_while_ends_though_nothing_more_is_reported(
+    tmp_path: Path, settings: dict[str, Any], other: Receiver
+) -> None:
+    """The relay reports what it sees of itself once: the rest is up to the time."""
+    settings["alerts"] = {"config.rejected": {"keep_firing_for": "30s"}}
+    async with running(tmp_path, settings) as relay:
+        relay.configure({**settings, "channels": [{"kind": "webhok"}]})
+        relay.app.reloading.set()
+        await relay.until(came(other, "config.rejected", "firing"), "the rejection is told")
+        relay.configure(settings)
+        relay.app.reloading.set()
+        await relay.advance(20)
+        assert statuses(other, "config.rejected") == ["firing"]
+        await relay.until(came(other, "config.rejected", "resolved"), "its end is told", within=30)

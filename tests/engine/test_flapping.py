@@ -213,6 +213,13 @@ class TestWhatEndsTheHistory:
             assert [word(event) for plan in play(engine, letter, 7) for event in plan.events] == [expected]
             assert not any(alert.flapping for alert in engine.world.alerts.values())
 
+    def test_a_longer_keep_firing_for_that_comes_meanwhile_counts(self) -> None:
+        engine = Engine(policy=policy())
+        flapping(engine)
+        engine.policy = policy(keep=12)
+        plans = enumerate(play(engine, "." * 13, 7), 7)
+        assert [minute for minute, plan in plans if plan.events] == [19]
+
     def test_a_clock_that_went_back_holds_nothing_up(self) -> None:
         engine = Engine(policy=policy())
         flapping(engine)
