@@ -104,7 +104,7 @@ class DampingSettings(Section):
         FlapSettings | None,
         BeforeValidator(_off, json_schema_input_type=FlapSettings | str | None),
     ] = FlapSettings()
-    """When it changes too often to tell each time; `off`: never."""
+    """When it changes too often to tell each time: by default more than 6 times within 10m; `off`: never."""
 
 
 class LogSettings(Section):
@@ -137,7 +137,7 @@ class Settings(RootSettings):
     rules: list[Rule] = Field(default_factory=list)
     """Which events go where. None: severity warning and worse goes to every channel."""
     alerts: dict[AlertName, DampingSettings] = Field(default_factory=dict)
-    """Per alert type: `for`, `keep_firing_for` and `flap`."""
+    """Per alert type: `for`, `keep_firing_for` and `flap`, which is on for all types unless turned off."""
     severities: dict[EventName, Severity] = Field(default_factory=dict)
     """Severities other than the usual ones, per event type."""
     templates: Path | None = None

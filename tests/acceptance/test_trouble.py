@@ -179,6 +179,36 @@ async def test_a_broken_template_costs_the_form_but_not_the_message(
     assert statuses(other, "template.failing") == ["firing", "resolved"]
 
 
+async def test_a_template_that_breaks_again_after_a_restart_is_in_trouble_again(
+    tmp_path: Path, settings: dict[str, Any], cluster: Cluster, soc: Receiver
+) -> None:
+    """Its alert was still open, though the template had worked meanwhile."""
+    template = tmp_path / "templates" / "webhook" / "trust.deleted.json.j2"
+    template.parent.mkdir(parents=True)
+    broken, good = "{{ event.no_such_thing.at_all }}", "{{ payload | tojson }}"
+    settings |= {
+        "templates": str(tmp_path / "templates"),
+        "alerts": {"template.failing": {"keep_firing_for": "1h"}},
+    }
+
+    def works(relay: Running) -> list[bool]:
+        alerts = relay.app._intake.alerts
+        return [alert.absent_since is not None for alert in alerts if alert.type == "template.failing"]
+
+    template.write_text(broken)
+    cluster.delete("prod/first")
+    async with running(tmp_path, settings) as relay:
+        await relay.until(lambda: works(relay) == [False], "it is in trouble")
+        template.write_text(good)
+        relay.app.reloading.set()
+        cluster.delete("prod/second")
+        await relay.until(lambda: works(relay) == [True], "it works, though the alert is kept")
+    template.write_text(broken)
+    cluster.delete("prod/third")
+    async with running(tmp_path, settings, relay.clock) as again:
+        await again.until(lambda: works(again) == [False], "it is in trouble again")
+
+
 async def test_a_store_that_fails_is_told_directly_and_nothing_is_lost(
     tmp_path: Path, settings: dict[str, Any], cluster: Cluster, soc: Receiver, other: Receiver
 ) -> None:
