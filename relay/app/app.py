@@ -36,6 +36,7 @@ _PRUNE_EVERY = 600.0
 _PRUNE_PAUSE = 0.2
 _CHORE_PAUSE = 5.0
 _BEAT_EVERY = 60.0
+_TIME_EVERY = 5.0
 _LATE = 3
 _LATE_SECONDS = 60.0
 
@@ -98,6 +99,7 @@ class App:
                     self._emergency.run,
                     self._prune_regularly,
                     self._beat_regularly,
+                    self._let_time_pass,
                     self._reload_when_told,
                     lambda: watch_files(self._files, self.reloading, self._clock),
                 )
@@ -159,7 +161,12 @@ class App:
         )
         await self._intake.start(self._clock.now())
         await self._desk.load(self._clock.now())
-        broken = (alert.source for alert in self._intake.alerts if alert.type == "template.failing")
+        broken = (
+            alert.source
+            for alert in self._intake.alerts
+            # One that may yet resolve, or flaps, works again.
+            if alert.type == "template.failing" and alert.absent_since is None
+        )
         self._news = News(self._intake.take, self._clock, self._emergency.store_failed, broken)
         await self._know_channels()
         await self._tell_anew()
@@ -259,7 +266,9 @@ class App:
 
     def _cut(self) -> Cut:
         now, keep = self._clock.now(), self._settings.retention
-        return Cut(now - keep.deliveries, now - keep.events, now - keep.alerts)
+        # What alerts that have resolved leave to their next lives must outlast a restart.
+        alerts = max(keep.alerts, build.policy(self._settings).memory)
+        return Cut(now - keep.deliveries, now - keep.events, now - alerts)
 
     async def _beat_regularly(self) -> None:
         while True:
@@ -268,6 +277,14 @@ class App:
             except StoreError as error:
                 self._emergency.store_failed(error)
             await self._clock.sleep(_BEAT_EVERY)
+
+    async def _let_time_pass(self) -> None:
+        while True:
+            await self._clock.sleep(_TIME_EVERY)
+            try:
+                await self._intake.pass_time(self._clock.now())
+            except StoreError as error:
+                self._emergency.store_failed(error)
 
 
 def _announce_unsafe(settings: Settings) -> None:

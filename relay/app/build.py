@@ -17,7 +17,7 @@ from relay.engine.inhibition import Inhibitions
 from relay.engine.intake import Setting
 from relay.engine.own import News
 from relay.engine.planning import Rules
-from relay.engine.policy import About, Damping, Policy
+from relay.engine.policy import About, Damping, Flap, Policy
 from relay.engine.routing import Expression, Router
 from relay.engine.scene import Scene
 from relay.engine.sending import Sender
@@ -29,7 +29,7 @@ from relay.model.event import Event
 from relay.model.observation import Report
 from relay.model.steps import Reach
 from relay.render import ExpressionError, Renderer, expression
-from relay.settings import Settings
+from relay.settings import DampingSettings, Settings
 from relay.store import Store
 from relay.watch import WATCHERS, Place, Watcher
 from relay.watch.supervisor import Supervisor
@@ -75,16 +75,26 @@ def _compile_when(source: str) -> Expression:
     return matches
 
 
-def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
-    """Return what intake works by."""
-    policy = Policy(
-        damping={name: Damping(each.hold, each.keep) for name, each in settings.alerts.items()},
+def policy(settings: Settings) -> Policy:
+    """Return what the settings say about types of events and about clusters."""
+    return Policy(
+        damping={name: _damping(each) for name, each in settings.alerts.items()},
         severities=settings.severities,
         clusters={each.name: About(each.labels, each.annotations) for each in settings.clusters},
         failures={each.name: each.failures for each in settings.clusters},
     )
+
+
+def _damping(settings: DampingSettings) -> Damping:
+    flap = settings.flap
+    return Damping(settings.hold, settings.keep, None if flap is None else Flap(flap.changes, flap.within))
+
+
+def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
+    """Return what intake works by."""
     watched = {watcher.watch: watcher.sources for watcher in watchers}
-    return Setting(policy, Rules(router(settings), Inhibitions(settings.inhibit), settings.times), watched)
+    rules = Rules(router(settings), Inhibitions(settings.inhibit), settings.times)
+    return Setting(policy(settings), rules, watched)
 
 
 def watchers(settings: Settings, tools: Tools) -> Iterator[Watcher[Any]]:

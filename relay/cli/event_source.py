@@ -16,7 +16,7 @@ from relay.model.samples import sample
 from relay.settings import Settings
 
 _MAX_BYTES = 1024 * 1024
-_QUIET = {"id", "alert", "status", "labels", "annotations", "seen_at", "starts_at", "ends_at"}
+_QUIET = {"id", "alert", "status", "labels", "annotations", "seen_at", "starts_at", "ends_at", "flapping"}
 """What no note is made of when a file does not have it."""
 
 

@@ -47,7 +47,9 @@ async def _alerts(
             age(each.starts_at, now),
             each.cluster or "-",
             each.type,
-            each.summary + (" (held back by a larger alert)" if each.inhibited else ""),
+            each.summary
+            + (" (flapping)" if each.flapping else "")
+            + (" (held back by a larger alert)" if each.inhibited else ""),
         )
         for each in found
     ]
@@ -68,6 +70,7 @@ def _alert(alert: Alert) -> dict[str, Any]:
         "ends_at": stamp(alert.ends_at) if alert.state is AlertState.RESOLVED else None,
         "ended_because": alert.ended_because,
         "inhibited": alert.inhibited,
+        "flapping": alert.flapping,
         "channels": [told.channel for told in alert.told],
         "details": dict(alert.details),
     }

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from relay.engine.planning import Rules, World, close, event_of, plan, sight_memo
+from relay.engine.lifecycle import recent_of
+from relay.engine.planning import Rules, World, close, event_of, pass_time, plan, sight_memo
 from relay.engine.policy import Policy
 from relay.engine.sight import SIGHT, Sight
 from relay.model.alert import Alert
@@ -74,7 +75,7 @@ class Intake:
         return self._setting
 
     async def start(self, now: datetime) -> None:
-        """Take up the open alerts where the last process left them. Raises StoreError."""
+        """Take up the alerts where the last process left them. Raises StoreError."""
         alerts = {alert.fingerprint: alert for alert in await self._store.open_alerts()}
         policy = self._setting.policy
         sights = {}
@@ -83,7 +84,8 @@ class Intake:
             if kept is not None:
                 sights[str(cluster)] = Sight.read(str(cluster), policy.failures_of(cluster), kept)
         groups = {group.key: group for group in await self._store.groups(now - _GROUPS)}
-        self._world = World(alerts, sights, groups)
+        recent = recent_of(await self._store.recent_alerts(now - policy.memory))
+        self._world = World(alerts, sights, groups, recent)
         await self.change(self._setting, now)
 
     async def change(self, setting: Setting, now: datetime) -> None:
@@ -111,6 +113,15 @@ class Intake:
         what the store has.
         """
         await asyncio.shield(self._take(report))
+
+    async def pass_time(self, now: datetime) -> None:
+        """Let the relay's own alerts settle that have changed long enough ago. Raises StoreError."""
+        await asyncio.shield(self._pass_time(now))
+
+    async def _pass_time(self, now: datetime) -> None:
+        async with self._lock:
+            setting = self._setting
+            await self._commit(*pass_time(now, self._world, setting.policy, setting.rules))
 
     async def _take(self, report: Report) -> None:
         self._reach(Step.READ)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from relay.engine.grouping import common, join, key_of
 from relay.engine.inhibition import Inhibitions
 from relay.engine.intervals import Times
-from relay.engine.lifecycle import Change, advance, end, of_watch
+from relay.engine.lifecycle import Change, Recent, advance, elapse, end, lately, of_watch
 from relay.engine.policy import Policy
 from relay.engine.review import RECHECK
 from relay.engine.routing import Route, Router
@@ -28,12 +28,13 @@ _MANY = 1000
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What planning knows: the open alerts by fingerprint, what can be seen of each cluster, and the groups
-    by key."""
+    """What planning knows: the open alerts by fingerprint, what can be seen of each cluster, the groups by
+    key, and how often alerts that have lately resolved came and went."""
 
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     sights: Mapping[str, Sight] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
+    recent: Recent = field(default_factory=dict)
 
 
 def sight_memo(cluster: str) -> str:
@@ -122,13 +123,20 @@ class _Draft:
         self._add(event, routes)
         told = {each.channel: each for each in alert.told}
         for route in routes:
-            since = (alert.fired_at or self._at) if route.reason is Reason.ESCALATION else self._at
-            sent = self._deliver(event, route, since + route.after, inhibited=alert.inhibited)
+            due_at = self._due_at(alert, route, told.get(route.channel))
+            sent = self._deliver(event, route, due_at, inhibited=alert.inhibited)
             group = sent.thread if sent.gathered else None
             told.setdefault(
                 route.channel, Told(route.rule, route.channel, sent.due_at, route.on_resolve, group)
             )
         return replace(alert, told=tuple(told.values()), last_event=event.id)
+
+    def _due_at(self, alert: Alert, route: Route, told: Told | None) -> datetime:
+        if route.reason is Reason.ESCALATION:
+            return (alert.fired_at or self._at) + route.after
+        due_at = self._at + route.after
+        # What became graver need not wait anew.
+        return due_at if told is None else max(self._at, min(due_at, told.due_at))
 
     def _note(self, alert: Alert) -> Alert:
         """Keep how an alert stands that became less grave: nobody is told, but what repeats it says so."""
@@ -256,6 +264,7 @@ def plan(
 
     ``events`` are those of the report's facts, ``known`` the ids of those that the store already has.
     """
+    world = replace(world, recent=lately(world.recent, report.at, policy))
     draft = _Draft(world, rules, report.at)
     for event in events:
         if event.id not in known:
@@ -268,7 +277,7 @@ def plan(
         _look_around(sight, report, world, policy, draft)
         draft.remember(cluster, world.sights.get(cluster), sight)
     mine = of_watch(world.alerts.values(), report.watch)
-    draft.apply_all(advance(mine, report, policy))
+    draft.apply_all(advance(mine, report, policy, world.recent))
     if report.complete:
         draft.release(mine.values())
     # The relay's own troubles are told when they turn: there is no later look to wait for.
@@ -287,22 +296,35 @@ def close(
     return _finish(draft, report, world, dict(world.sights))
 
 
+def pass_time(at: datetime, world: World, policy: Policy, rules: Rules) -> tuple[Plan, World]:
+    """Return what becomes true of the relay's own alerts because time passes, and the world after it.
+
+    The relay reports what it sees of itself only when that changes; in between no look lets it settle.
+    """
+    draft = _Draft(world, rules, at)
+    draft.apply_all(elapse([alert for alert in world.alerts.values() if alert.cluster is None], at, policy))
+    return _finish(draft, Report(Watch(None, "time"), at, ()), world, dict(world.sights))
+
+
 def _look_around(sight: Sight, report: Report, world: World, policy: Policy, draft: _Draft) -> None:
     """Advance the cluster's ``watch.failing``."""
     condition = sight.condition()
     watch = Watch(report.watch.cluster, SIGHT)
     seen = Report(watch, report.at, ("",), () if condition is None else (condition,))
     mine = of_watch(world.alerts.values(), watch)
-    draft.apply_all(advance(mine, seen, policy))
+    draft.apply_all(advance(mine, seen, policy, world.recent))
 
 
 def _finish(draft: _Draft, report: Report, world: World, sights: dict[str, Sight]) -> tuple[Plan, World]:
-    alerts = dict(world.alerts)
+    alerts, recent = dict(world.alerts), dict(world.recent)
     for alert in sorted(draft.alerts.values(), key=lambda each: each.state is not AlertState.RESOLVED):
-        if alert.state is AlertState.RESOLVED:
-            alerts.pop(alert.fingerprint, None)
-        else:
+        # An open alert has its changes with it, a resolved one leaves them to its next life.
+        alerts.pop(alert.fingerprint, None)
+        recent.pop(alert.fingerprint, None)
+        if alert.state is not AlertState.RESOLVED:
             alerts[alert.fingerprint] = alert
+        elif alert.changes:
+            recent[alert.fingerprint] = alert.changes
     groups = {**world.groups, **draft.groups}
     if draft.groups and len(groups) > _MANY:
         groups = {key: each for key, each in groups.items() if report.at - each.due_at < _KEPT}
@@ -318,4 +340,4 @@ def _finish(draft: _Draft, report: Report, world: World, sights: dict[str, Sight
         memos=draft.memos,
         cursor=report.cursor,
     )
-    return decided, World(alerts, sights, groups)
+    return decided, World(alerts, sights, groups, recent)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from relay.model.details import Flaps
 from relay.model.event import Event, Status, Subject
 from relay.model.ids import stable_id
 from relay.model.severity import Severity
@@ -46,6 +47,11 @@ class Alert:
     larger alert covers it: its firing is not told meanwhile. ``told`` are the channels that the firing
     goes to. ``looks`` counts, while it is pending, how many looks in a row have shown it. ``last_event``
     is the id of the event that says how it fires.
+
+    ``changes`` are the times at which the condition lately began or ceased to count, over all its lives,
+    the oldest first. ``flapping`` tells that they were too many when it fired: then it keeps firing, and is
+    quiet, until the condition has been shown or absent for ``flap_within`` without a break. ``settled_at``
+    is when it was found to stay.
     """
 
     id: str
@@ -67,6 +73,10 @@ class Alert:
     told: tuple[Told, ...] = ()
     looks: int = 1
     last_event: str | None = None
+    changes: tuple[datetime, ...] = ()
+    flapping: bool = False
+    flap_within: timedelta = timedelta(0)
+    settled_at: datetime | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -77,8 +87,13 @@ class Alert:
         details = dict(self.details)
         if self.ended_because is not None:
             details["ended_because"] = self.ended_because
+        flapping = self.flapping and status is Status.FIRING
+        if flapping or (self.settled_at == seen_at and status is Status.FIRING):
+            details["flaps"] = Flaps(
+                changes=len(self.changes), within_seconds=self.flap_within.total_seconds()
+            ).plain()
         return Event(
-            id=stable_id("evt", self.id, status, self.severity),
+            id=stable_id("evt", self.id, status, self.severity, *(["flapping"] if flapping else [])),
             type=self.type,
             status=status,
             cluster=self.cluster,
@@ -90,6 +105,7 @@ class Alert:
             alert=self.id,
             starts_at=self.starts_at,
             ends_at=self.ends_at,
+            flapping=flapping,
             labels=self.labels,
             annotations=self.annotations,
             details=details,

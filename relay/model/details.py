@@ -19,6 +19,13 @@ class Details(BaseModel):
         return self.model_dump(mode="json")
 
 
+class Flaps(Details):
+    """How often an alert came or went: the `flaps` of a firing that flaps, or that has settled."""
+
+    changes: int = Field(description="how often it began or ceased within that time; 0: it has settled")
+    within_seconds: float = Field(description="the time, in seconds")
+
+
 class TrustRecord(Details):
     """A record of notary's changefeed."""
 

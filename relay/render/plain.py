@@ -34,7 +34,8 @@ def level(event: Event) -> str:
 
 def headline(event: Event) -> str:
     """One line: where, how bad, what."""
-    return one_line(f"[{event.cluster or 'msr-relay'}] {level(event)}: {event.summary}")
+    flapping = " (flapping)" if event.flapping else ""
+    return one_line(f"[{event.cluster or 'msr-relay'}] {level(event)}: {event.summary}{flapping}")
 
 
 def _facts(event: Event) -> list[str]:

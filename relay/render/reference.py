@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.model.catalogue import CATALOGUE, EventType
+from relay.model.details import Flaps
 from relay.model.event import Status, SubjectKind
 from relay.model.severity import Severity
 from relay.render.environment import CONTEXT, FUNCTIONS
@@ -39,6 +40,7 @@ def payload_schema(type_name: str) -> dict[str, Any]:
     if kind.lasting:
         ended = "why the alert ended, where that is not simply that it no longer holds"
         details["properties"]["ended_because"] = {"type": "string", "description": ended}
+        details["properties"]["flaps"] = _open(Flaps.model_json_schema(mode="serialization"))
     statuses = [Status.FIRING, Status.RESOLVED] if kind.lasting else [Status.EVENT]
     return {
         "$schema": _DRAFT,
@@ -85,11 +87,16 @@ def _data(kind: EventType, statuses: list[str], details: dict[str, Any]) -> dict
         "links": texts,
         **(lasting if kind.lasting else {}),
     }
+    flapping = {
+        "const": True,
+        "description": "there only where the alert comes and goes too often to tell each time; then nothing "
+        "more comes until it has settled, save a worse severity. `details.flaps` says how often",
+    }
     replay = {"type": "string", "description": "the delivery that this one repeats on demand"}
     return {
         "type": "object",
         "required": list(properties),
-        "properties": {**properties, "replay_of": replay},
+        "properties": {**properties, **({"flapping": flapping} if kind.lasting else {}), "replay_of": replay},
     }
 
 
@@ -122,6 +129,8 @@ def events_markdown() -> str:
             "Made from the code (`python -m relay.render.reference`): do not edit.",
             "",
             "An *event* is told once, an *alert* when it begins (`firing`) and when it ends (`resolved`).",
+            "One that comes and goes too often is told as *flapping* (`data.flapping`, `details.flaps`).",
+            "Then nothing more comes until it settles: `resolved`, or `firing` without `flapping`.",
             "The severity is the usual one; some events of a type are worse, as its meaning says.",
             "The JSON Schema of each type's webhook body is in [docs/schemas/events](../schemas/events).",
             "",

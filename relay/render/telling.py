@@ -103,6 +103,8 @@ def _single(telling: Telling, event: Event, public_url: str | None) -> dict[str,
     if event.starts_at is not None:
         data["starts_at"] = moment(event.starts_at)
         data["ends_at"] = None if event.ends_at is None else moment(event.ends_at)
+    if event.flapping:
+        data["flapping"] = True
     if telling.replay_of is not None:
         data["replay_of"] = telling.replay_of
     return {"type": event.type, "timestamp": moment(event.happened_at), "data": data}

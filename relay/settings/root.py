@@ -6,7 +6,7 @@ from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from relay.channels import Channel, channel_type, kinds
 from relay.config import Duration, RootSettings, Section
@@ -43,6 +43,21 @@ def _check_some(intervals: list[TimeInterval]) -> list[TimeInterval]:
     return intervals
 
 
+def _check_window(window: timedelta) -> timedelta:
+    if not window:
+        raise ValueError("must be longer than 0s; `flap: off` turns it off")
+    return window
+
+
+def _off(value: Any) -> Any:
+    """Let ``flap: off`` turn it off."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() != "off":
+        raise ValueError("must be off, or a mapping such as {changes: 6, within: 10m}")
+    return None
+
+
 class ServerSettings(Section):
     """The HTTP listener."""
 
@@ -63,6 +78,16 @@ class RetentionSettings(Section):
     """Alerts that are resolved."""
 
 
+class FlapSettings(Section):
+    """When an alert flaps: it fires or resolves too often. That is told once, and then it is quiet until the
+    condition has been gone (it resolves) or has held (it is told anew) for the whole time without a break."""
+
+    changes: int = Field(default=6, ge=1, le=100)
+    """More changes than this are flapping; firing is one, resolving is another."""
+    within: Annotated[Duration, AfterValidator(_check_window)] = timedelta(minutes=10)
+    """The time within which they count, and for which it must be steady to be settled."""
+
+
 class DampingSettings(Section):
     """When an alert of a type fires and resolves."""
 
@@ -74,6 +99,11 @@ class DampingSettings(Section):
         alias="keep_firing_for",
         description="How long it must be gone before it resolves.",
     )
+    flap: Annotated[
+        FlapSettings | None,
+        BeforeValidator(_off, json_schema_input_type=FlapSettings | str | None),
+    ] = FlapSettings()
+    """When it changes too often to tell each time: by default more than 6 times within 10m; `off`: never."""
 
 
 class LogSettings(Section):
@@ -113,7 +143,7 @@ class Settings(RootSettings):
     """Times that rules name in `mute_during` and `active_during`: per name one interval, or a list of which
     any may hold."""
     alerts: dict[AlertName, DampingSettings] = Field(default_factory=dict)
-    """Per alert type: `for` and `keep_firing_for`."""
+    """Per alert type: `for`, `keep_firing_for` and `flap`, which is on for all types unless turned off."""
     severities: dict[EventName, Severity] = Field(default_factory=dict)
     """Severities other than the usual ones, per event type."""
     templates: Path | None = None

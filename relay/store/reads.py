@@ -96,6 +96,16 @@ def find_events(connection: Connection, prefix: str) -> list[Event]:
     return [Event.from_json(body) for body in connection.execute(query).scalars()]
 
 
+def recent_alerts(connection: Connection, since: datetime) -> list[Alert]:
+    """Return the alerts that ended at or after a time, in the order of their ends."""
+    query = (
+        select(alerts.c.body)
+        .where(alerts.c.state == AlertState.RESOLVED, alerts.c.ends_at >= since)
+        .order_by(alerts.c.ends_at, alerts.c.starts_at)
+    )
+    return [Alert.from_json(body) for body in connection.execute(query).scalars()]
+
+
 def cursor(connection: Connection, scope: str) -> str | None:
     """Return how far a scope has been read, None if never."""
     return connection.execute(select(cursors.c.value).where(cursors.c.scope == scope)).scalar()

@@ -147,6 +147,10 @@ class Store:
         """Return the alerts that are pending or firing."""
         return await self._read(reads.open_alerts)
 
+    async def recent_alerts(self, since: datetime) -> list[Alert]:
+        """Return the alerts that ended at or after a time, in the order of their ends."""
+        return await self._read(reads.recent_alerts, since)
+
     async def cursor(self, scope: str) -> str | None:
         """Return how far a scope has been read, None if never."""
         return await self._read(reads.cursor, scope)

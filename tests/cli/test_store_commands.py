@@ -31,7 +31,7 @@ def filled(shell: Shell) -> Shell:
     told, lone = event("evt_1"), event("evt_2", type="trust.updated", summary="nobody\x1b[2J cares")
     plan = Plan(
         events=(told, lone),
-        alerts=(alert("alr_1"),),
+        alerts=(alert("alr_1", flapping=True),),
         deliveries=(delivery(DEAD, "evt_1"), delivery(FRESH, "evt_1", channel="ops")),
         unrouted=frozenset({"evt_2"}),
     )
@@ -88,7 +88,8 @@ def test_a_delivery_is_shown_with_its_attempts(filled: Shell) -> None:
 
 def test_alerts_and_events(filled: Shell) -> None:
     assert [each["id"] for each in filled.run("alerts", "--json").json] == ["alr_1"]
-    assert "An issue" in filled.run("alerts").out
+    assert "An issue (flapping)" in " ".join(filled.run("alerts").out.split())
+    assert [each["flapping"] for each in filled.run("alerts", "--json").json] == [True]
     assert filled.run("alerts", "--cluster", "lab", "--json").json == []
     found = filled.run("events", "--json").json
     assert found["unrouted"] == 1

@@ -14,7 +14,7 @@ from relay.render.filters import FILTERS, TIMED
 from relay.render.reference import SCHEMAS, pages, payload_schema
 from relay.render.renderer import shipped
 from relay.render.trial import samples
-from tests.render.helpers import PUBLIC, every_event, hostile, telling
+from tests.render.helpers import PUBLIC, every_event, flapping, hostile, telling
 
 ROOT = Path(__file__).parents[2]
 REMEDY = "run: python -m relay.render.reference"
@@ -46,7 +46,13 @@ def test_the_schema_is_one(type_name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(payload_schema(type_name))
 
 
-@pytest.mark.parametrize("event", list(every_event()), ids=lambda event: f"{event.type}-{event.status}")
+EVENTS = [
+    *every_event(),
+    *(flapping(name, changes) for name, kind in CATALOGUE.items() if kind.lasting for changes in (7, 0)),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: f"{event.type}-{event.status}")
 def test_samples_keep_to_their_schema(event: Event) -> None:
     schema = json.loads((ROOT / SCHEMAS / f"{event.type}.json").read_text())
     for told in (event, hostile(event, "<\0\ud800>" * 2000)):

@@ -12,7 +12,7 @@ from relay.model.event import Event, Status
 from relay.model.samples import sample
 from relay.model.severity import Severity
 from relay.render import Renderer
-from tests.render.helpers import PARTS, PLACES, PUBLIC, StillClock, every_event, telling
+from tests.render.helpers import PARTS, PLACES, PUBLIC, StillClock, every_event, flapping, telling
 
 EVENTS = list(every_event())
 IDS = [f"{event.type}-{event.status}" for event in EVENTS]
@@ -84,6 +84,53 @@ def test_what_is_no_longer_watched_is_not_called_healthy(renderer: Renderer) -> 
         assert "healthy again" not in text, place
         assert "no longer watched" in text, place
     assert "Nobody has seen that the trouble is over." in " ".join(texts["email/txt"].split())
+
+
+LASTING = [name for name, kind in CATALOGUE.items() if kind.lasting]
+
+
+@pytest.mark.parametrize("type_name", LASTING)
+def test_what_flaps_says_how_often_and_that_it_is_quiet_now(renderer: Renderer, type_name: str) -> None:
+    texts = said(renderer, flapping(type_name))
+    webhook = json.loads(texts.pop("webhook/json"))
+    assert webhook["data"]["flapping"] is True
+    assert webhook["data"]["details"]["flaps"] == {"changes": 7, "within_seconds": 600.0}
+    for place, text in texts.items():
+        flat = " ".join(text.split())
+        assert "(flapping: 7 changes within 10m; quiet until it settles)" in flat, place
+    for place in ("slack/json", "email/txt", "email/html", "apprise/txt"):
+        assert "gone or has held for 10m without a break" in " ".join(texts[place].split()), place
+
+
+@pytest.mark.parametrize("seconds", [600.0, 0.0])
+@pytest.mark.parametrize("type_name", LASTING)
+def test_what_flaps_no_longer_says_that_it_stays(renderer: Renderer, type_name: str, seconds: float) -> None:
+    texts = said(renderer, flapping(type_name, 0, seconds))
+    assert "flapping" not in json.loads(texts.pop("webhook/json"))["data"]
+    for place, text in texts.items():
+        assert "(no longer flapping)" in " ".join(text.split()), place
+    for place in ("slack/json", "email/txt", "email/html", "apprise/txt"):
+        flat = " ".join(texts[place].split())
+        assert ("for 10m without a break" in flat) == (seconds > 0), place
+        assert "now it has held" in flat, place
+
+
+def test_what_flaps_fits_where_everything_fits(renderer: Renderer) -> None:
+    for event in (flapping(name, changes) for name in LASTING for changes in (7, 0)):
+        document = json.loads(renderer.render("slack", ["json"], telling(event))["json"])
+        for block in Block.parse_all(document["blocks"]):
+            block.validate_json()
+        for kind in ("email", "apprise"):
+            text = renderer.render(kind, ["txt"], telling(event))["txt"]
+            assert max(len(line) for line in text.splitlines()) <= 80
+            assert "\n\n\n" not in text
+        assert len(renderer.render("console", ["txt"], telling(event))["txt"].splitlines()) <= 8
+
+
+def test_a_group_says_what_flaps(renderer: Renderer) -> None:
+    texts = said(renderer, sample("cluster.issue"), flapping("replica.stale"))
+    for place in ("slack/json", "email/txt", "email/html", "apprise/txt", "console/txt"):
+        assert "(flapping: 7 changes within 10m" in " ".join(texts[place].split()), place
 
 
 @pytest.mark.parametrize(

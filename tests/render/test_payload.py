@@ -5,7 +5,7 @@ from dataclasses import replace
 from relay.model.event import Status
 from relay.model.samples import sample
 from relay.render import payload, plain_text
-from tests.render.helpers import PUBLIC, telling
+from tests.render.helpers import PUBLIC, flapping, telling
 
 
 def test_one_event() -> None:
@@ -70,6 +70,18 @@ def test_a_replay_names_what_it_repeats() -> None:
         payload(telling(event, sample("cluster.issue"), replay_of="dlv_0"), None)["data"]["replay_of"]
         == "dlv_0"
     )
+
+
+def test_only_what_flaps_says_so() -> None:
+    assert payload(telling(flapping("cluster.issue")), None)["data"]["flapping"] is True
+    for event in (flapping("cluster.issue", 0), sample("cluster.issue"), sample("trust.deleted")):
+        assert "flapping" not in payload(telling(event), None)["data"]
+
+
+def test_the_plain_form_says_what_flaps() -> None:
+    title, text = plain_text(telling(flapping("ping.failing")), None)
+    assert title == "[prod] WARNING: Replica msr-2.example.com is unhealthy: storage (flapping)"
+    assert "flaps: {'changes': 7, 'within_seconds': 600.0}" in text
 
 
 def test_the_plain_form_tells_event_and_fault() -> None:

@@ -194,3 +194,12 @@ def test_words_can_be_encoded_and_are_stable(text: str) -> None:
     assert "\0" not in kept
     assert kept.encode().decode() == kept
     assert words.process_bind_param(kept, dialect) == kept
+
+
+async def test_alerts_that_ended_lately_come_in_the_order_of_their_ends(store: Store) -> None:
+    ends = {"alr_1": later(30), "alr_2": later(9.999999), "alr_3": later(10), "alr_4": later(20)}
+    ended = [alert(name, AlertState.RESOLVED, ends_at=at, changes=(NOW, at)) for name, at in ends.items()]
+    await store.commit(Plan(alerts=(*ended, alert("alr_5"), alert("alr_6", AlertState.PENDING))))
+    found = await store.recent_alerts(later(10))
+    assert [each.id for each in found] == ["alr_3", "alr_4", "alr_1"]
+    assert found[0] == ended[2]
