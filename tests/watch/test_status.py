@@ -7,7 +7,7 @@ import pytest
 
 from relay.http import Http
 from relay.msr import Issue
-from relay.watch.cluster_status import identity
+from relay.watch.views import identity
 from tests.support.clock import ManualClock
 
 from .things import Serve, Watched, answer
