@@ -19,6 +19,7 @@ from relay.engine.policy import About, Damping, Policy
 from relay.engine.routing import Expression, Router
 from relay.engine.sending import Sender
 from relay.http import Http
+from relay.model.catalogue import CATALOGUE
 from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth
 from relay.model.errors import StoreError
@@ -26,7 +27,7 @@ from relay.model.event import Event
 from relay.model.observation import Report
 from relay.model.steps import Reach
 from relay.render import ExpressionError, Renderer, expression
-from relay.settings import Settings
+from relay.settings import DampingSettings, Settings
 from relay.store import Store
 from relay.watch import WATCHERS, Place, Watcher
 from relay.watch.supervisor import Supervisor
@@ -75,13 +76,18 @@ def _compile_when(source: str) -> Expression:
 def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
     """Return what intake works by."""
     policy = Policy(
-        damping={name: Damping(each.hold, each.keep) for name, each in settings.alerts.items()},
+        damping={name: _damping(name, each) for name, each in settings.alerts.items()},
         severities=settings.severities,
         clusters={each.name: About(each.labels, each.annotations) for each in settings.clusters},
         failures={each.name: each.failures for each in settings.clusters},
     )
     watched = {watcher.watch: watcher.sources for watcher in watchers}
     return Setting(policy, router(settings), watched)
+
+
+def _damping(type_name: str, said: DampingSettings) -> Damping:
+    own = CATALOGUE[type_name].hold
+    return Damping(own if said.hold is None else said.hold, said.keep)
 
 
 def watchers(settings: Settings, tools: Tools) -> Iterator[Watcher[Any]]:

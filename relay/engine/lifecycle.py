@@ -41,7 +41,7 @@ def advance(alerts: Mapping[str, Alert], report: Report, policy: Policy) -> Iter
         return
     readable = set(report.sources) - {failure.source for failure in report.failures}
     for key, alert in alerts.items():
-        if key in shown or not _could_be_seen(alert, readable):
+        if key in shown or alert.type in report.undecided or not _could_be_seen(alert, readable):
             continue
         change = _miss(alert, report.at, policy)
         if change.alert != alert:
@@ -86,7 +86,9 @@ def _see(alert: Alert | None, key: str, condition: Condition, report: Report, po
     else:
         pending = alert.state is AlertState.PENDING
         worse = severity > alert.severity
-        alert = replace(alert, looks=alert.looks + 1 if pending else alert.looks, **fresh)
+        # Counting on while it waits for its time would be a write at every look, for hours.
+        counts = pending and alert.looks < condition.looks
+        alert = replace(alert, looks=alert.looks + counts, **fresh)
         if not pending:
             return Change(alert, Status.FIRING if worse else None)
     held = report.at - alert.starts_at >= policy.damp(alert.type).hold

@@ -40,7 +40,7 @@ class Alert:
     when it was first no longer seen while still firing (flap damping), ``ends_at`` when it resolved, and
     ``ended_because`` why, where that is not simply that it no longer holds. ``inhibited`` tells that its
     firing is held back by a larger alert. ``told`` are the channels that the firing goes to. ``looks``
-    counts, while it is pending, how many looks in a row have shown it.
+    counts, while it is pending, how many looks in a row have shown it, up to as many as it takes.
     """
 
     id: str
