@@ -1,15 +1,17 @@
 """The cluster_status watcher: what the replicas say about the cluster, put together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import timedelta
 
 from relay.config import Duration
 from relay.model.observation import Condition, CursorMove, Failure, Report
 from relay.msr import ClusterStatus, MsrError, Replica
+from relay.watch.agreement import old, split, undecided
 from relay.watch.base import Interval, Options, Place, Watcher
+from relay.watch.quorum import at_stake, tally
 from relay.watch.roll import Roll
-from relay.watch.views import issues, mentioned, missing, readonly, stale, unhealthy
+from relay.watch.views import Views, held, issues, mentioned, missing, readonly, stale, unhealthy
 
 
 class ClusterStatusOptions(Options):
@@ -61,16 +63,34 @@ class ClusterStatusWatcher(Watcher[ClusterStatusOptions]):
         present = {*mentioned(views), *(() if whole else before.present)}
         roll = before.call(present, now, self.options.forget)
         after = roll.write()
+        # Behind a load balancer a view is anybody's: then there is nothing to compare.
+        each = views if self.place.each_replica else {}
         conditions = [
             *issues(views),
-            *unhealthy(views),
+            *self._counted(views, roll),
             *readonly(views),
-            *self._steady(stale(views, now, self.options.stale)),
+            *self._steady([*stale(views, now, self.options.stale), *old(each, self.options.stale)]),
             *missing(roll),
+            *held(views),
+            *split(each, self.place.cluster, self.place.failures),
         ]
         move = None if after == written else CursorMove(scope, written, after)
-        # What a replica says only in part may be just what still shows something: then nothing ends.
-        yield self.report(self.sources, conditions, failures=failures, cursor=move, complete=whole)
+        yield self.report(
+            self.sources,
+            conditions,
+            failures=failures,
+            cursor=move,
+            # What a replica says only in part may be just what still shows something: then nothing ends.
+            complete=whole,
+            undecided=undecided(each, len(replicas)) if self.place.each_replica else (),
+        )
+
+    def _counted(self, views: Views, roll: Roll) -> Iterator[Condition]:
+        """Return who is unhealthy and what that means for the quorum, by one count."""
+        found = tally(views, roll, self.place.clock.now(), self.options.stale)
+        yield from unhealthy(views, found.healthy, found.replicas)
+        unread = [name for name in self.sources if name not in views]
+        yield from at_stake(found, self.place.cluster, list(views), unread)
 
     def _steady(self, found: Iterable[Condition]) -> list[Condition]:
         """Return the conditions as first shown: an age that grows would be a change at every look."""

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+from relay.model.details import GcHeld, ReplicaHealth, ReplicaMissing, ReplicaReadonly, ReplicaStale
 from relay.model.details import Issue as IssueDetails
-from relay.model.details import ReplicaHealth, ReplicaMissing, ReplicaReadonly, ReplicaStale
 from relay.model.event import Subject, SubjectKind
 from relay.model.observation import Condition
 from relay.model.severity import Severity
@@ -75,12 +75,13 @@ def _ids(value: object, key: str = "") -> Iterator[str]:
         yield value
 
 
-def unhealthy(views: Views) -> Iterator[Condition]:
-    """Return a condition for each replica that any view calls unhealthy."""
-    everybody = mentioned(views)
-    bad = {replica: callers(views, replica) for replica in everybody}
-    healthy = sum(not viewers for viewers in bad.values())
-    for replica, viewers in bad.items():
+def unhealthy(views: Views, healthy: int, replicas: int) -> Iterator[Condition]:
+    """Return a condition for each replica that any view calls unhealthy.
+
+    ``healthy`` of so many ``replicas`` are healthy, as the quorum counts them.
+    """
+    for replica in mentioned(views):
+        viewers = callers(views, replica)
         if not viewers:
             continue
         text = views[viewers[0]].replica_health[replica]
@@ -90,7 +91,7 @@ def unhealthy(views: Views) -> Iterator[Condition]:
             subject=Subject(SubjectKind.REPLICA, replica, replicas=(replica,)),
             summary=f"Replica {replica} is unhealthy: {text}",
             details=ReplicaHealth(
-                replica=replica, health=text, seen_by=viewers, healthy=healthy, replicas=len(everybody)
+                replica=replica, health=text, seen_by=viewers, healthy=healthy, replicas=replicas
             ).plain(),
         )
 
@@ -114,13 +115,18 @@ def readonly(views: Views) -> Iterator[Condition]:
             )
 
 
-def stale(views: Views, now: datetime, limit: timedelta) -> Iterator[Condition]:
-    """Return a condition for each replica whose latest report, by any view, is too old."""
+def last_reports(views: Views) -> dict[str, datetime]:
+    """Return when each replica last reported, by any view."""
     reported: dict[str, datetime] = {}
     for view in views.values():
         for replica, at in view.replica_timestamp.items():
             reported[replica] = max(at, reported.get(replica, at))
-    for replica, at in reported.items():
+    return reported
+
+
+def stale(views: Views, now: datetime, limit: timedelta) -> Iterator[Condition]:
+    """Return a condition for each replica whose latest report, by any view, is too old."""
+    for replica, at in last_reports(views).items():
         if now - at > limit:
             yield Condition(
                 type="replica.stale",
@@ -145,6 +151,25 @@ def missing(roll: Roll) -> Iterator[Condition]:
             subject=Subject(SubjectKind.REPLICA, replica, replicas=(replica,)),
             summary=f"Replica {replica} is missing: the cluster no longer mentions it",
             details=ReplicaMissing(replica=replica, last_seen_at=since, replicas=len(roll.present)).plain(),
+        )
+
+
+def held(views: Views) -> Iterator[Condition]:
+    """Return a condition for each replica that holds the lock of garbage collection.
+
+    There is nothing bad in holding it: the alert waits, as the catalogue says, until that takes too long.
+    """
+    shown: dict[str, list[str]] = {}
+    for viewer, view in views.items():
+        if view.gc_lock_holder:
+            shown.setdefault(view.gc_lock_holder, []).append(viewer)
+    for holder, viewers in shown.items():
+        yield Condition(
+            type="gc.held",
+            identity=(holder,),
+            subject=Subject(SubjectKind.REPLICA, holder, replicas=(holder,)),
+            summary=f"Replica {holder} keeps the lock of garbage collection",
+            details=GcHeld(holder=holder, seen_by=viewers).plain(),
         )
 
 
