@@ -22,6 +22,7 @@ from relay.engine.routing import Expression, Router
 from relay.engine.scene import Scene
 from relay.engine.sending import Sender
 from relay.http import Http
+from relay.model.catalogue import CATALOGUE
 from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth
 from relay.model.errors import StoreError
@@ -78,16 +79,17 @@ def _compile_when(source: str) -> Expression:
 def policy(settings: Settings) -> Policy:
     """Return what the settings say about types of events and about clusters."""
     return Policy(
-        damping={name: _damping(each) for name, each in settings.alerts.items()},
+        damping={name: _damping(name, each) for name, each in settings.alerts.items()},
         severities=settings.severities,
         clusters={each.name: About(each.labels, each.annotations) for each in settings.clusters},
         failures={each.name: each.failures for each in settings.clusters},
     )
 
 
-def _damping(settings: DampingSettings) -> Damping:
-    flap = settings.flap
-    return Damping(settings.hold, settings.keep, None if flap is None else Flap(flap.changes, flap.within))
+def _damping(type_name: str, said: DampingSettings) -> Damping:
+    hold = CATALOGUE[type_name].hold if said.hold is None else said.hold
+    flap = None if said.flap is None else Flap(said.flap.changes, said.flap.within)
+    return Damping(hold, said.keep, flap)
 
 
 def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:

@@ -59,7 +59,7 @@ def advance(alerts: Mapping[str, Alert], report: Report, policy: Policy, recent:
         return
     readable = set(report.sources) - {failure.source for failure in report.failures}
     for key, alert in alerts.items():
-        if key in shown or not _could_be_seen(alert, readable):
+        if key in shown or alert.type in report.undecided or not _could_be_seen(alert, readable):
             continue
         change = _miss(alert, report.at, policy)
         if change.alert != alert:
@@ -125,10 +125,9 @@ def _begin(
 
 def _see(alert: Alert, condition: Condition, report: Report, policy: Policy) -> Change:
     severity = alert.severity
-    pending = alert.state is AlertState.PENDING
-    alert = replace(
-        alert, looks=alert.looks + 1 if pending else alert.looks, **_looks_like(condition, policy)
-    )
+    # Counting on while it waits for its time would be a write at every look, for hours.
+    counts = alert.state is AlertState.PENDING and alert.looks < condition.looks
+    alert = replace(alert, looks=alert.looks + counts, **_looks_like(condition, policy))
     return _shown(alert, report.at, policy, looks=condition.looks, worse=alert.severity > severity)
 
 

@@ -57,8 +57,12 @@ class Policy:
         return self.severities.get(type_name) or observed or CATALOGUE[type_name].severity
 
     def damp(self, type_name: str) -> Damping:
-        """Return the damping of an alert type."""
-        return self.damping.get(type_name, Damping())
+        """Return the damping of an alert type: what the user says, else the type's own."""
+        said = self.damping.get(type_name)
+        if said is not None:
+            return said
+        kind = CATALOGUE.get(type_name)
+        return Damping() if kind is None else Damping(kind.hold)
 
     @property
     def memory(self) -> timedelta:

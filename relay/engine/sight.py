@@ -14,6 +14,11 @@ from relay.model.severity import Severity
 SIGHT = "sight"
 """The name of the watch that ``watch.failing`` belongs to."""
 
+_ASK_REPLICAS = {"ping", "cluster_status"}
+"""The watchers that hear MSR itself, replica by replica."""
+_ASKS_NGINX = "nginx_status"
+"""The watcher of a page that nginx can answer by itself, whatever has become of the MSR behind it."""
+
 _Key = tuple[str, str]
 
 
@@ -115,9 +120,25 @@ class Sight:
         dark = bool(looks) and all(look.failure is not None and look.failure.dark for look in looks)
         return dark and any(look.failures >= self._threshold for look in looks)
 
+    @property
+    def internal_errors(self) -> bool:
+        """Whether every replica that answers at all answers an internal server error, and not merely for a
+        moment: what a cluster without quorum does (source: MSR's documentation)."""
+        looks = [look for (watcher, _), look in self._looks.items() if watcher != _ASKS_NGINX]
+        failures = [look.failure for look in looks if look.failure is not None]
+        if len(failures) < len(looks) or not all(each.internal or each.silent for each in failures):
+            return False
+        return any(
+            watcher in _ASK_REPLICAS
+            and look.failure is not None
+            and look.failure.internal
+            and look.failures >= self._threshold
+            for (watcher, _), look in self._looks.items()
+        )
+
     def condition(self) -> Condition | None:
         """Return the one condition that says what cannot be read, None if everything can."""
-        whole = self.whole
+        whole, internal_errors = self.whole, self.internal_errors
         failing = [
             WatchFailure(
                 watcher=watcher,
@@ -137,8 +158,8 @@ class Sight:
             identity=(),
             subject=Subject(SubjectKind.CLUSTER, self._cluster),
             summary=f"Cluster {self._cluster} {what}",
-            details=WatchFailing(failing=failing, whole=whole).plain(),
-            severity=Severity.CRITICAL if whole else None,
+            details=WatchFailing(failing=failing, whole=whole, internal_errors=internal_errors).plain(),
+            severity=Severity.CRITICAL if whole or internal_errors else None,
         )
 
     def _counts(self, source: str, look: _Look, failure: Failure) -> bool:

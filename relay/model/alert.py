@@ -45,8 +45,8 @@ class Alert:
     when it was first no longer seen while still firing (flap damping), ``ends_at`` when it resolved, and
     ``ended_because`` why, where that is not simply that it no longer holds. ``inhibited`` tells that a
     larger alert covers it: its firing is not told meanwhile. ``told`` are the channels that the firing
-    goes to. ``looks`` counts, while it is pending, how many looks in a row have shown it. ``last_event``
-    is the id of the event that says how it fires.
+    goes to. ``looks`` counts, while it is pending, how many looks in a row have shown it, up to as many as it
+    takes. ``last_event`` is the id of the event that says how it fires.
 
     ``changes`` are the times at which the condition lately began or ceased to count, over all its lives,
     the oldest first. ``flapping`` tells that they were too many when it fired: then it keeps firing, and is

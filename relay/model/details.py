@@ -88,6 +88,74 @@ class ReplicaStale(Details):
     limit_seconds: float = Field(description="the configured limit")
 
 
+class Quorum(Details):
+    """How many replicas of a cluster are healthy, and how many it needs."""
+
+    replicas: int = Field(
+        description="how many the cluster has: those mentioned, and those missing and not yet forgotten"
+    )
+    healthy: int = Field(
+        description="how many are healthy by every answer that mentions them, and neither missing nor stale"
+    )
+    needed: int = Field(description="how many have to be healthy: replicas // 2 + 1")
+    spare: int = Field(description="how many more can be lost; if negative, how many are lacking")
+    unhealthy: list[str] = Field(description="ids of the replicas that an answer calls unhealthy")
+    missing: list[str] = Field(description="ids of the replicas that no answer mentions any more")
+    stale: list[str] = Field(description="ids of the replicas that have not reported for too long")
+    seen_by: list[str] = Field(description="the replicas by whose answers this is so")
+    unread: list[str] = Field(description="the replicas that were asked too and could not be read")
+
+
+class Saying(Details):
+    """What one replica says of something."""
+
+    replica: str = Field(description="the replica that was asked")
+    says: str = Field(
+        description="its text for a health, else mentioned or not mentioned, shown or not shown"
+    )
+
+
+class Contradiction(Details):
+    """Something that replicas say differently."""
+
+    kind: str = Field(description="health, mention (of a replica) or issue")
+    about: str = Field(description="the replica's id, or the issue's type and id")
+    says: list[Saying] = Field(description="what each replica says")
+
+
+class SplitBrain(Details):
+    """How the replicas' answers about their cluster contradict each other."""
+
+    contradictions: list[Contradiction] = Field(description="what they say differently")
+    more: int = Field(description="how many contradictions are left out here")
+
+
+class ViewStale(Details):
+    """A replica whose answer is old news."""
+
+    newest_at: datetime = Field(description="time of the newest report in its answer, by MSR's clock")
+    others_newest_at: datetime = Field(description="time of the newest report in any other answer")
+    newest_by: str = Field(description="the replica whose answer has that one")
+    behind_seconds: float = Field(description="how far it was behind when that was first too far")
+    limit_seconds: float = Field(description="the configured limit")
+
+
+class GcHeld(Details):
+    """A replica that holds the lock of garbage collection."""
+
+    holder: str = Field(description="id of the replica")
+    seen_by: list[str] = Field(description="the replicas whose answer shows it")
+
+
+class PingSlow(Details):
+    """A replica that answers its ping much more slowly than usual."""
+
+    url: str = Field(description="the replica's URL")
+    seconds: float = Field(description="the median of the five latest answers when that was first too slow")
+    baseline_seconds: float = Field(description="how long an answer usually takes, as learnt from its pings")
+    factor: float = Field(description="how many times as long as usual that is")
+
+
 class Ping(Details):
     """A replica whose /_ping is bad."""
 
@@ -120,6 +188,11 @@ class WatchFailing(Details):
 
     failing: list[WatchFailure] = Field(description="each thing that cannot be read, and why")
     whole: bool = Field(description="true if nothing of the cluster can be read")
+    internal_errors: bool = Field(
+        default=False,
+        description="true if every replica that answers at all answers an internal server error, as a "
+        "cluster without quorum does",
+    )
 
 
 class FeedReset(Details):

@@ -60,7 +60,8 @@ class Failure:
     ``dark`` tells that nothing readable came back at all, as opposed to a refusal of this one request.
     ``at_once`` means that trying again will not help: it is told at the first time. ``covered`` means
     that an alert of its own tells it, so that it counts only when nothing at all can be read.
-    ``retry_after`` is for how many seconds the source asks to be left alone.
+    ``retry_after`` is for how many seconds the source asks to be left alone. ``silent`` tells that no answer
+    came at all, ``internal`` that an internal server error did: what MSR answers without quorum.
     """
 
     source: str
@@ -69,6 +70,8 @@ class Failure:
     at_once: bool = False
     covered: bool = False
     retry_after: float | None = None
+    silent: bool = False
+    internal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,9 @@ class Report:
 
     ``conditions`` are all that hold in the ``sources`` that were asked, less those in ``failures``.
     ``complete`` is False for a look in the middle of a longer reading (a page of many): it tells facts
-    and moves the cursor, but says nothing about conditions.
+    and moves the cursor, but says nothing about conditions. ``undecided`` are types of conditions that this
+    look cannot judge, such as whether answers agree of which one is missing: what it does not show of them
+    has not ended.
     """
 
     watch: Watch
@@ -97,3 +102,4 @@ class Report:
     failures: tuple[Failure, ...] = ()
     cursor: CursorMove | None = None
     complete: bool = True
+    undecided: frozenset[str] = frozenset()

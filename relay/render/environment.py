@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 from relay.model.catalogue import CATALOGUE
 from relay.model.clock import Clock
 from relay.model.event import Event, Status
+from relay.model.quorum import quorum
 from relay.render.clean import clean
 from relay.render.filters import FILTERS, Filter, as_json, codespans_html, cut_escaped, slack_escape, timed
 from relay.render.plain import level
@@ -273,8 +274,3 @@ def _lasted(event: Event) -> timedelta | None:
     if event.starts_at is None or event.ends_at is None:
         return None
     return max(timedelta(0), event.ends_at - event.starts_at)
-
-
-def quorum(replicas: int) -> int:
-    """How many replicas have to be healthy (source: MSR's documentation)."""
-    return replicas // 2 + 1

@@ -17,7 +17,7 @@ from relay.model.severity import Severity
 from relay.render.environment import CONTEXT, FUNCTIONS
 from relay.render.expression import FILTERS as EXPRESSION_FILTERS
 from relay.render.expression import METHODS, NAMES
-from relay.render.filters import FILTERS, TIMED, Filter
+from relay.render.filters import FILTERS, TIMED, Filter, duration
 
 EVENTS: Final = Path("docs/reference/events.md")
 TEMPLATES: Final = Path("docs/reference/templates.md")
@@ -143,7 +143,13 @@ def events_markdown() -> str:
 
 def _type(kind: EventType) -> Iterable[str]:
     schema = kind.details.model_json_schema(mode="serialization")
-    yield from ("", f"## {kind.name}", "", kind.meaning, "", "`details`:", "")
+    yield from ("", f"## {kind.name}", "", kind.meaning)
+    if kind.hold:
+        yield from (
+            "",
+            f"It fires once it has held for {duration(kind.hold)}, if `alerts` says nothing else.",
+        )
+    yield from ("", "`details`:", "")
     yield _table(("field", "type", "meaning"), _fields(schema, schema.get("$defs", {}), ""))
 
 

@@ -91,8 +91,10 @@ class FlapSettings(Section):
 class DampingSettings(Section):
     """When an alert of a type fires and resolves."""
 
-    hold: Duration = Field(
-        default=timedelta(0), alias="for", description="How long it must hold before it fires."
+    hold: Duration | None = Field(
+        default=None,
+        alias="for",
+        description="How long it must hold before it fires. Default: its [type](events.md)'s, mostly 0s.",
     )
     keep: Duration = Field(
         default=timedelta(0),

@@ -1,7 +1,7 @@
 """What every watcher is: it asks MSR and reports what it saw. It decides nothing and writes nothing."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, ClassVar, Generic, TypeVar
@@ -74,6 +74,7 @@ class Watcher(ABC, Generic[O]):
         cursor: CursorMove | None = None,
         *,
         complete: bool = True,
+        undecided: Collection[str] = (),
     ) -> Report:
         """Return a report of this watcher, of now."""
         return Report(
@@ -85,6 +86,7 @@ class Watcher(ABC, Generic[O]):
             tuple(failures),
             cursor,
             complete,
+            frozenset(undecided),
         )
 
     def failure(self, source: str, error: MsrError) -> Failure:
@@ -95,4 +97,6 @@ class Watcher(ABC, Generic[O]):
             dark=isinstance(error, Unreachable | Unwell | BadAnswer),
             at_once=isinstance(error, NoAccess | PasswordRefused),
             retry_after=error.retry_after if isinstance(error, Throttled) else None,
+            silent=isinstance(error, Unreachable),
+            internal=isinstance(error, Unwell) and error.internal,
         )

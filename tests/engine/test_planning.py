@@ -1,6 +1,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from relay.engine.planning import Rules, World, close
 from relay.engine.policy import Policy
 from relay.engine.sight import Sight
@@ -8,6 +10,7 @@ from relay.model.alert import AlertState
 from relay.model.delivery import DeliveryState
 from relay.model.event import Subject, SubjectKind
 from relay.model.observation import CursorMove, Report
+from relay.model.severity import Severity
 from tests.engine.things import Engine, at, condition, deletion, failure, issue, report, router, rule, told
 
 
@@ -205,7 +208,8 @@ class TestWatchFailing:
 
     def restart(self, engine: Engine) -> None:
         kept = engine.memos["sight/prod"]
-        engine.world = World(engine.world.alerts, {"prod": Sight.read("prod", 3, kept)})
+        sight = Sight.read("prod", engine.policy.failures_of("prod"), kept)
+        engine.world = World(engine.world.alerts, {"prod": sight})
 
     def test_what_is_remembered_is_written_only_when_it_changes(self) -> None:
         engine = Engine()
@@ -215,6 +219,54 @@ class TestWatchFailing:
         looks = [replace(failing, at=at(seconds)) for seconds in (20, 30, 40, 50, 60)]
         wrote = [bool(engine.take(each).memos) for each in looks]
         assert wrote == [True, True, True, False, False]
+
+    @pytest.mark.parametrize(
+        ("second", "said"),
+        [
+            ({"internal": True}, True),
+            ({"silent": True}, True),  # A host that is down: often why the quorum is lost.
+            ({}, False),
+            (None, False),
+        ],
+    )
+    def test_internal_errors_everywhere_are_what_no_quorum_looks_like(
+        self, second: dict[str, bool] | None, said: bool
+    ) -> None:
+        engine = Engine(policy=Policy(failures={"prod": 2}))
+        bad = {"dark": True, "covered": True}
+        for seconds in (0, 10):
+            failures = [failure("r1", internal=True, **bad)]
+            failures += [] if second is None else [failure("r2", **second, **bad)]
+            engine.take(report(seconds, failures=failures))
+            feed = [failure("all", dark=True, internal=True)]
+            last = engine.take(report(seconds, watcher="changefeed", sources=["all"], failures=feed))
+            # nginx answers its own page, whatever has become of the MSR behind it.
+            engine.take(report(seconds, watcher="nginx_status"))
+        (alert,) = engine.world.alerts.values()
+        assert (alert.details["whole"], alert.details["internal_errors"]) == (False, said)
+        assert alert.severity is (Severity.CRITICAL if said else Severity.WARNING)
+        assert told(last) == [("watch.failing", "firing")]
+
+    def test_silence_everywhere_says_nothing_of_a_quorum(self) -> None:
+        engine = Engine(policy=Policy(failures={"prod": 1}))
+        gone = [failure(name, dark=True, covered=True, silent=True) for name in ("r1", "r2")]
+        engine.take(report(0, failures=gone))
+        (alert,) = engine.world.alerts.values()
+        assert (alert.details["whole"], alert.details["internal_errors"]) == (True, False)
+
+    def test_a_feed_that_fails_alone_says_nothing_of_a_quorum(self) -> None:
+        engine = Engine(policy=Policy(failures={"prod": 1}))
+        feed = [failure("all", dark=True, internal=True)]
+        engine.take(report(0, watcher="changefeed", sources=["all"], failures=feed))
+        (alert,) = engine.world.alerts.values()
+        assert alert.details["internal_errors"] is False
+
+    def test_internal_errors_are_known_after_a_restart(self) -> None:
+        engine = Engine(policy=Policy(failures={"prod": 1}))
+        bad = [failure(name, dark=True, covered=True, internal=True) for name in ("r1", "r2")]
+        engine.take(report(0, failures=bad))
+        self.restart(engine)
+        assert engine.take(report(10, failures=bad[:2])).alerts[0].details["internal_errors"] is True
 
     def test_how_many_looks_it_takes_is_configured(self) -> None:
         engine = Engine(policy=Policy(failures={"prod": 1}))

@@ -76,6 +76,7 @@ def report(
     failures: Sequence[Failure] = (),
     cursor: CursorMove | None = None,
     complete: bool = True,
+    undecided: Sequence[str] = (),
 ) -> Report:
     return Report(
         Watch(cluster, watcher),
@@ -86,6 +87,7 @@ def report(
         tuple(failures),
         cursor,
         complete,
+        frozenset(undecided),
     )
 
 
