@@ -174,9 +174,7 @@ class TestWhatIsTold:
             ("R", Severity.WARNING),
             ("~", Severity.WARNING),
             ("~", Severity.CRITICAL),
-            ("~", Severity.CRITICAL),
         ]
-        assert len({event.id for event in events}) == 4, "again under the same id: the store drops it"
 
     def test_a_severity_that_gets_worse_as_it_settles_is_told_once(self) -> None:
         engine = Engine(policy=policy(2))
