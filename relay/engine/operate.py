@@ -91,6 +91,11 @@ class Operator:
                 receipt=None,
                 replay_of=original.id,
                 last_error=None,
+                ready_at=now,
+                finished_at=None,
+                gathered=False,
+                merged_into=None,
+                note=None,
             )
             await self.store.add_replay(copy, Deed(now, by, "replay", original.id, copy.id))
             copies.append(copy)

@@ -60,7 +60,10 @@ class Recorder(Channel):
         world = _WORLDS[self.name]
         if self.name in world.down:
             raise Retryable("down")
-        world.got.append((self.name, message.id, json.loads(body)))
+        told = json.loads(body)
+        world.got.append((self.name, message.id, told))
+        for check in world.checks:
+            check(self.name, told)
         return Sent(200, "ok")
 
     def plain(self, title: str, text: str, payload: Mapping[str, Any]) -> dict[str, str]:
@@ -262,6 +265,7 @@ class Play:
         self._random = random.Random(7)
         self._checked = 0
         self.loose = False
+        self.checks: list[Callable[[str, Mapping[str, Any]], None]] = []
 
     async def __aenter__(self) -> "Play":
         self._stack = AsyncExitStack()
