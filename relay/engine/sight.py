@@ -60,6 +60,7 @@ class Sight:
         self._threshold = threshold
         self._looks: dict[_Key, _Look] = {}
         self._recovering = False
+        self._written: str | None = None
 
     @classmethod
     def read(cls, cluster: str, threshold: int, text: str) -> "Sight":
@@ -72,6 +73,11 @@ class Sight:
 
     def write(self) -> str:
         """Return what is known as a text that changes only when something of it does."""
+        if self._written is None:
+            self._written = self._text()
+        return self._written
+
+    def _text(self) -> str:
         looks = [
             # Of what can be read it does not matter since when; of failures, only whether they count.
             _Seen(watcher, source, _NEVER, 0, None)
