@@ -86,7 +86,8 @@ class Store:
 
     async def rewrite(self, found: Rewrite) -> None:
         """Write what became of waiting deliveries: all of it, or nothing if any is finished already."""
-        await self._write(writes.rewrite, found)
+        await self._write(self._rewrite, found)
+        self._reach(Step.REWRITTEN)
 
     async def look_again(self, state: DeliveryState, now: datetime) -> None:
         """Make due what is held back in a state: what holds it back may have changed."""
@@ -234,6 +235,11 @@ class Store:
     def _commit(self, connection: Connection, plans: Sequence[Plan]) -> list[None]:
         done = writes.commit_plans(connection, plans)
         self._reach(Step.COMMITTING)
+        return done
+
+    def _rewrite(self, connection: Connection, rewrites: Sequence[Rewrite]) -> list[None]:
+        done = writes.rewrite(connection, rewrites)
+        self._reach(Step.REWRITING)
         return done
 
     def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> list[None]:
