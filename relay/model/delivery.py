@@ -184,8 +184,8 @@ class Message:
     declares. ``thread`` is the same for all messages about one alert; ``follows`` tells that the thread
     has earlier messages in this channel, and ``previous`` is the receipt of the first of them, if the
     channel left one. ``whole``: the thread is about nothing else, so that this may take the place of what was
-    said before; a group's messages do not say all that the earlier ones did. ``settled`` are targets that must not be sent to again. ``at`` is the time of this
-    attempt, ``timestamp`` the time of what happened.
+    said before; a group's messages do not say all that the earlier ones did. ``settled`` are targets that
+    must not be sent to again. ``at`` is the time of this attempt, ``timestamp`` the time of what happened.
     """
 
     id: str
