@@ -18,6 +18,7 @@ from relay.engine.emergency import Emergency
 from relay.engine.intake import Intake
 from relay.engine.operate import Operator
 from relay.engine.own import News
+from relay.engine.rules import Rule
 from relay.engine.scene import Scene
 from relay.engine.sending import Sender
 from relay.http import Http
@@ -170,7 +171,7 @@ class App:
         self._news = News(self._intake.take, self._clock, self._emergency.store_failed, broken)
         await self._know_channels()
         await self._tell_anew()
-        await self._go_on(build.senders(settings, tools))
+        await self._go_on(self._made(settings))
         self._look(build.supervisors(found, tools, self._intake.take, self._emergency.store_failed))
 
     async def _tell_anew(self) -> None:
@@ -199,6 +200,15 @@ class App:
         """Return what holds now."""
         rules, desk = self._intake.setting.rules, self._desk
         return Scene(self._intake.by_id, desk.silences, desk.acknowledged, rules.router.rules, rules.times)
+
+    def _rules(self) -> Mapping[str, Rule]:
+        return self._intake.setting.rules.router.rules
+
+    def _made(self, settings: Settings) -> list[Sender]:
+        """Return what sends by these settings."""
+        return build.senders(
+            settings, self._tools, self._rules, lambda thread: self._desk.acknowledged.get(thread)
+        )
 
     async def _know_channels(self) -> None:
         names = self._settings.channel_names
@@ -242,7 +252,7 @@ class App:
         tools = self._tools
         found = list(build.watchers(fresh, tools))
         # Everything that can fail is made before anything is changed.
-        changed, senders = build.setting(fresh, found), build.senders(fresh, tools)
+        changed, senders = build.setting(fresh, found), self._made(fresh)
         await _cancel(self._looking)
         try:
             await self._intake.change(changed, self._clock.now())

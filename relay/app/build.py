@@ -1,7 +1,7 @@
 """From settings to working parts."""
 
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,6 +19,7 @@ from relay.engine.own import News
 from relay.engine.planning import Rules
 from relay.engine.policy import About, Damping, Flap, Policy
 from relay.engine.routing import Expression, Router
+from relay.engine.rules import Rule
 from relay.engine.scene import Scene
 from relay.engine.sending import Sender
 from relay.http import Http
@@ -28,6 +29,7 @@ from relay.model.delivery import ChannelHealth
 from relay.model.errors import StoreError
 from relay.model.event import Event
 from relay.model.observation import Report
+from relay.model.silence import Acknowledgement
 from relay.model.steps import Reach
 from relay.render import ExpressionError, Renderer, expression
 from relay.settings import DampingSettings, Settings
@@ -81,7 +83,7 @@ def policy(settings: Settings) -> Policy:
     return Policy(
         damping={name: _damping(name, each) for name, each in settings.alerts.items()},
         severities=settings.severities,
-        clusters={each.name: About(each.labels, each.annotations) for each in settings.clusters},
+        clusters={each.name: About(each.labels, each.notes) for each in settings.clusters},
         failures={each.name: each.failures for each in settings.clusters},
     )
 
@@ -126,11 +128,25 @@ def supervisors(
     return [Supervisor(each, take, tools.clock, tools.source, store_failed) for each in found]
 
 
-def senders(settings: Settings, tools: Tools) -> list[Sender]:
-    """Return what sends to each channel."""
+def senders(
+    settings: Settings,
+    tools: Tools,
+    rules: Callable[[], Mapping[str, Rule]],
+    acknowledged: Callable[[str], Acknowledgement | None],
+) -> list[Sender]:
+    """Return what sends to each channel, and looks up what it needs when it does."""
     shared = renderer(settings, tools.clock)
     return [
-        Sender(channel, shared, tools.http, tools.clock, tools.reach) for channel in settings.destinations
+        Sender(
+            channel,
+            shared,
+            tools.http,
+            tools.clock,
+            tools.reach,
+            rules=rules,
+            acknowledged=acknowledged,
+        )
+        for channel in settings.destinations
     ]
 
 

@@ -142,6 +142,8 @@ class Channel(Section, ABC):
 
     PARTS: ClassVar[tuple[str, ...]]
     """The rendered parts that `Message.parts` has to have."""
+    ACKNOWLEDGES: ClassVar[bool] = False
+    """Whether its messages hold links that acknowledge: only where people read them, and no program."""
 
     kind: str
     """What sort of channel this is."""

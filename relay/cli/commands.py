@@ -110,13 +110,22 @@ def render(
         str | None, typer.Option("--channel", help="A configured channel, for its kind.", show_default=False)
     ] = None,
     status: Status = None,
+    group: Annotated[
+        int | None,
+        typer.Option("--group", min=1, max=10_000, help="Of so many things like it.", show_default=False),
+    ] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", help="new, repeat, escalation, group or digest.", show_default="new"),
+    ] = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Show what a template makes of an event; nothing is sent."""
     from relay.cli.preview import render as show
+    from relay.cli.preview import shape
 
-    show(config, template, event, kind, status, channel, as_json=as_json)
+    show(config, template, event, kind, status, channel, shape(group, reason), as_json=as_json)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from relay.config.durations import Duration
 from relay.engine.patterns import check_glob, severities
 from relay.model.catalogue import CATALOGUE
+from relay.model.urls import web_url
 
 
 def _as_list(value: object) -> object:
@@ -138,12 +139,14 @@ class Rule(BaseModel):
     escalate: Annotated[list[EscalationStep], BeforeValidator(_as_steps)] = Field(
         default_factory=list, description="one step or a list: after, channels"
     )
-    runbook_url: str | None = Field(
-        None, description="where it is written what to do; goes before a cluster's"
+    runbook_url: Annotated[str, AfterValidator(web_url)] | None = Field(
+        None, description="where it is written what to do: a link in its messages, before a cluster's"
     )
-    labels: dict[str, str] = Field(default_factory=dict, description="labels that its messages get")
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="labels that its messages get, over the cluster's"
+    )
     annotations: dict[str, str] = Field(
-        default_factory=dict, description="texts that its messages get, for templates"
+        default_factory=dict, description="texts that its messages get, over the cluster's; for templates"
     )
     mute_during: Names = Field(
         default_factory=list,

@@ -183,8 +183,9 @@ class Message:
     ``id`` is the delivery's. ``parts`` are the rendered templates by the names that the channel's kind
     declares. ``thread`` is the same for all messages about one alert; ``follows`` tells that the thread
     has earlier messages in this channel, and ``previous`` is the receipt of the first of them, if the
-    channel left one. ``settled`` are targets that must not be sent to again. ``at`` is the time of this
-    attempt, ``timestamp`` the time of what happened.
+    channel left one. ``whole``: the thread is about nothing else, so that this may take the place of what was
+    said before; a group's messages do not say all that the earlier ones did. ``settled`` are targets that
+    must not be sent to again. ``at`` is the time of this attempt, ``timestamp`` the time of what happened.
     """
 
     id: str
@@ -199,6 +200,7 @@ class Message:
     settled: frozenset[str] = frozenset()
     follows: bool = False
     previous: Mapping[str, Any] | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

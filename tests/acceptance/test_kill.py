@@ -28,7 +28,7 @@ IN_THE_MIDDLE = {
 }
 """The how-manieth time of each step lies within the work on ten deletions and an alert."""
 
-GROUPING = {Step.REWRITING: 2, Step.REWRITTEN: 2}
+GROUPING = {Step.REWRITING: 2, Step.REWRITTEN: 1}
 """The steps that only what is put together passes, and the how-manieth time is tried."""
 
 AT_ONCE = {"one": 1, "four": 4}
@@ -48,7 +48,7 @@ def test_killed_while_it_groups_everything_is_told_in_groups(
     relay = make_relay(
         {
             "clusters": [
-                cluster.settings(watch={"changefeed": {"every": "50ms", "start": "beginning", "page": 3}})
+                cluster.settings(watch={"changefeed": {"every": "100ms", "start": "beginning", "page": 3}})
             ],
             "channels": [webhook(webhooks, "soc", "/soc", timeout="10s")],
             "rules": [

@@ -11,7 +11,7 @@ from relay.model.event import Event
 from relay.render import payload
 from relay.render.environment import CONTEXT
 from relay.render.filters import FILTERS, TIMED
-from relay.render.reference import SCHEMAS, pages, payload_schema
+from relay.render.reference import SCHEMAS, SEVERAL, pages, payload_schema
 from relay.render.renderer import shipped
 from relay.render.trial import samples
 from tests.render.helpers import PUBLIC, every_event, flapping, hostile, telling
@@ -59,6 +59,17 @@ def test_samples_keep_to_their_schema(event: Event) -> None:
         for url in (PUBLIC, None):
             body = json.loads(json.dumps(payload(telling(told, replay_of="dlv_0"), url)))
             jsonschema.validate(body, schema, format_checker=jsonschema.FormatChecker())
+
+
+def test_several_keep_to_their_schema() -> None:
+    schema = json.loads((ROOT / SEVERAL).read_text())
+    events = list(every_event())
+    for told in (telling(*events), telling(events[0], more=3, group={"cluster": "prod"}, replay_of="dlv_0")):
+        body = json.loads(json.dumps(payload(told, PUBLIC)))
+        jsonschema.validate(body, schema, format_checker=jsonschema.FormatChecker())
+        del body["data"]["parts"]
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(body, schema)
 
 
 @pytest.mark.parametrize("type_name", CATALOGUE)

@@ -254,8 +254,8 @@ def test_a_group_lists_ten_and_counts_the_rest(renderer: Renderer) -> None:
         if place in {"email/subject.txt", "apprise/title.txt"}:
             assert text == "[prod] 25 messages, the worst critical"
         elif place != "webhook/json":
-            assert "Replica f2277ad178f7 is read-only" in text, place
-            assert "Replica msr-2.example.com is unhealthy: storage" not in text
+            assert "Cluster prod cannot be read" in text
+            assert "Test message from MSR Relay" not in text
             assert "… and 15 more" in text
     document = json.loads(texts["slack/json"])
     assert len(Block.parse_all(document["blocks"])) == 13

@@ -114,6 +114,11 @@ def cluster(options: str) -> str:
         ("url: https://msr.example.com/login", "must end after the host"),
         ("username: relay", "needs a url, or a list of replicas"),
         ("url: https://m.example.com, repositories: [app]", "clusters[prod].repositories[0]"),
+        ("url: https://m.example.com, runbook_url: 'javascript:alert(1)'", "must be a web address"),
+        (
+            "url: https://m.example.com, runbook_url: 'https://me:secret@x'",
+            "must not hold a user or password",
+        ),
         ("url: https://m.example.com, watch: {pong: 1s}", 'did you mean "ping"?'),
         ("url: https://m.example.com, watch: {ping: soon}", "clusters[prod].watch.ping"),
     ],
@@ -123,6 +128,12 @@ def test_a_cluster_that_cannot_be(reading: Reading, options: str, told: str) -> 
         reading(cluster(options))
     assert told in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_runbook_is_an_annotation(reading: Reading) -> None:
+    text = "url: https://m.example.com, annotations: {runbook_url: old, who: Bob}, runbook_url: 'https://w/x?a=1'"
+    (found,) = reading(cluster(text)).settings.clusters
+    assert found.notes == {"who": "Bob", "runbook_url": "https://w/x?a=1"}
 
 
 def test_what_a_cluster_leaves_out(reading: Reading) -> None:
@@ -207,6 +218,8 @@ def test_only_secrets_that_others_may_read_are_told(tmp_path: Path, line: str, t
         ("timezone: Europe/Atlantis", "must be an IANA time zone"),
         ("severities: {trust.gone: info}", "there is no event type trust.gone"),
         ("alerts: {trust.deleted: {for: 1s}}", "is a one-off event"),
+        ("rules: [{name: a, channels: [], runbook_url: 'file:///x'}]", "must be a web address"),
+        ("rules: [{name: a, channels: [], runbook_url: 'https://x/|'}]", "must not hold blanks"),
         ("alerts: {cluster.isue: {for: 1s}}", "there is no event type cluster.isue"),
         (
             "alerts: {ping.failing: {flap: 10m}}",
