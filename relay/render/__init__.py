@@ -2,12 +2,14 @@
 
 from relay.render.errors import ExpressionError, TemplateError
 from relay.render.expression import expression
+from relay.render.pages import Pages
 from relay.render.plain import plain_text
 from relay.render.renderer import Renderer
 from relay.render.telling import Telling, payload
 
 __all__ = [
     "ExpressionError",
+    "Pages",
     "Renderer",
     "Telling",
     "TemplateError",
