@@ -28,7 +28,8 @@ from relay.model.errors import StoreError
 from relay.model.event import Event
 from relay.model.observation import Report
 from relay.model.steps import Reach
-from relay.render import ExpressionError, Renderer, expression
+from relay.render import ExpressionError, Pages, Renderer, expression
+from relay.server import Links
 from relay.settings import Settings
 from relay.store import Store
 from relay.watch import WATCHERS, Place, Watcher
@@ -47,6 +48,7 @@ class Tools:
     http: Http
     clients: Clients
     reach: Reach
+    link_key: str
 
 
 def renderer(settings: Settings, clock: Clock) -> Renderer:
@@ -114,9 +116,27 @@ def supervisors(
     return [Supervisor(each, take, tools.clock, tools.source, store_failed) for each in found]
 
 
+def links(settings: Settings, tools: Tools) -> Links:
+    """Return what makes and reads the links by which people acknowledge."""
+    server = settings.server
+    return Links(tools.link_key, tools.clock, server.link_expires, server.public_url)
+
+
+def acknowledge_url(settings: Settings, tools: Tools, channel: str) -> Callable[[str], str | None]:
+    """Return what makes, for a thread, the link that a message to a channel carries; None: no public URL."""
+    made = links(settings, tools)
+    return lambda thread: made.acknowledge(thread, channel)
+
+
+def pages(settings: Settings, clock: Clock) -> Pages:
+    """Return what renders the server's pages."""
+    return Pages(clock=clock, timezone=ZoneInfo(settings.timezone))
+
+
 def senders(settings: Settings, tools: Tools) -> list[Sender]:
     """Return what sends to each channel."""
     shared = renderer(settings, tools.clock)
+    # Here a sender is to get acknowledge_url(settings, tools, channel.name).
     return [
         Sender(channel, shared, tools.http, tools.clock, tools.reach) for channel in settings.destinations
     ]
@@ -148,6 +168,8 @@ def loops(
 def secrets(settings: Settings) -> tuple[str, ...]:
     """Return every secret that the settings hold, for redaction."""
     found = list(_of_store(settings.store.get_secret_value()))
+    if settings.server.api_token is not None:
+        found.append(settings.server.api_token.get_secret_value())
     for cluster in settings.clusters:
         found.append(cluster.password.get_secret_value())
         if cluster.proxy is not None:
