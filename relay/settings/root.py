@@ -20,6 +20,7 @@ from relay.settings.cluster import ClusterSettings, Url
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """What a bearer token may be (RFC 6750, 2.1)."""
+_TOKEN_LENGTH = 16
 
 
 def _check_listen(text: str) -> str:
@@ -30,11 +31,20 @@ def _check_listen(text: str) -> str:
 
 
 def _check_token(token: SecretStr) -> SecretStr:
-    if not _TOKEN.fullmatch(token.get_secret_value()):
+    text = token.get_secret_value()
+    if len(text) < _TOKEN_LENGTH:
         raise ValueError(
-            "may have letters, digits and . _ ~ + / - only: openssl rand -hex 32 makes a good one"
+            f"must have at least {_TOKEN_LENGTH} characters: openssl rand -hex 32 makes a good one"
         )
+    if not _TOKEN.fullmatch(text):
+        raise ValueError("may have letters, digits and . _ ~ + / - only")
     return token
+
+
+def _check_lasts(duration: timedelta) -> timedelta:
+    if duration <= timedelta(0):
+        raise ValueError("must be more than 0s")
+    return duration
 
 
 def _check_zone(name: str) -> str:
@@ -64,9 +74,9 @@ class ServerSettings(Section):
     """host:port for health, the pages behind links, and the API."""
     public_url: Url | None = None
     """The URL by which people reach it; without one, messages carry no links."""
-    link_expires: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=3)
+    link_expires: Annotated[Duration, AfterValidator(_check_lasts)] = timedelta(days=3)
     """How long the links in messages, by which anybody can acknowledge, may be used."""
-    api_token: Annotated[SecretStr, Field(min_length=16), AfterValidator(_check_token)] | None = None
+    api_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = None
     """What programs send as `Authorization: Bearer …`; at least 16 characters. Without it, no API."""
 
 

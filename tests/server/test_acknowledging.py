@@ -35,7 +35,7 @@ async def test_it_says_what_the_alert_is(site: Site) -> None:
         "WARNING",
         "prod",
         "cluster.issue",
-        "still holds",
+        "still fires",
     ):
         assert said in page
     assert '<html lang="en">' in page

@@ -199,8 +199,3 @@ def test_a_template_has_to_exist_for_the_kind(reading: Reading) -> None:
     assert warnings(reading, text) == [
         "relay.yaml:7:42: rules[b].template: there is no template mine for console (channel ops)"
     ]
-
-
-def test_links_lead_nowhere_yet(reading: Reading) -> None:
-    (told,) = warnings(reading, GOOD + "server: {public_url: https://relay.example.com}\n")
-    assert told.startswith("relay.yaml:7:22: server.public_url: ")
