@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
@@ -26,7 +27,7 @@ from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth, ChannelState
 from relay.model.errors import ConfigError, StoreError
 from relay.model.steps import Reach, pass_by
-from relay.server import Listener, control_app, health_app
+from relay.server import Listener, Service, control_app, link_key, public_app
 from relay.settings import Configuration, Settings
 from relay.store import Cut, Store
 from relay.watch.supervisor import Supervisor
@@ -59,6 +60,7 @@ class App:
         clock: Clock,
         source: random.Random,
         reach: Reach = pass_by,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._settings = configuration.settings
         self._path = configuration.path
@@ -67,6 +69,8 @@ class App:
         self._clock = clock
         self._source = source
         self._reach = reach
+        self._random_bytes = random_bytes
+        self._pages = build.pages(self._settings, clock)
         self._dispatcher = Dispatcher()
         self._senders: list[Sender] = []
         self._supervisors: list[Supervisor] = []
@@ -87,7 +91,8 @@ class App:
             http = Http(self._clock)
             stack.push_async_callback(http.close)
             clients = Clients(http, self._clock)
-            self._tools = Tools(self._clock, self._source, store, http, clients, self._reach)
+            key = await link_key(store, self._random_bytes)
+            self._tools = Tools(self._clock, self._source, store, http, clients, self._reach, key)
             self._desk = Desk(store)
             self._emergency = Emergency(store, self._clock, self._enabled)
             listeners = await self._listen()
@@ -140,13 +145,17 @@ class App:
 
     async def _listen(self) -> AsyncExitStack:
         stack = AsyncExitStack()
-        public = Listener(health_app(self.health))
+        public = Listener(public_app(self.health, self._service, self._clock))
         self.port = await public.on_tcp(self._settings.server.listen)
         stack.push_async_callback(public.close)
         control = Listener(control_app(self._operator))
         await control.on_socket(control_socket(self._settings.store.get_secret_value()))
         stack.push_async_callback(control.close)
         return stack
+
+    def _service(self) -> Service:
+        links = build.links(self._settings, self._tools)
+        return Service(self._operator(), links, self._pages, self._settings.server.api_token)
 
     def _operator(self) -> Operator:
         return Operator(self._tools.store, self._clock, self._source, self._dispatcher, self._desk)
@@ -247,7 +256,8 @@ class App:
             _log.error("the changed configuration was rejected; the old one goes on", problems=str(error))
             await self._news.config_rejected(self._where, [str(problem) for problem in error.problems])
             return
-        if (fresh.store, fresh.server) != (self._settings.store, self._settings.server):
+        old = self._settings
+        if (fresh.store, fresh.server.listen) != (old.store, old.server.listen):
             _log.warning("a changed store or server.listen counts only after a restart")
         tools = self._tools
         found = list(build.watchers(fresh, tools))
@@ -256,7 +266,7 @@ class App:
         await _cancel(self._looking)
         try:
             await self._intake.change(changed, self._clock.now())
-            self._settings = fresh
+            self._settings, self._pages = fresh, build.pages(fresh, self._clock)
             await self._know_channels()
             await self._go_on(senders)
         finally:

@@ -31,7 +31,8 @@ from relay.model.event import Event
 from relay.model.observation import Report
 from relay.model.silence import Acknowledgement
 from relay.model.steps import Reach
-from relay.render import ExpressionError, Renderer, expression
+from relay.render import ExpressionError, Pages, Renderer, expression
+from relay.server import Links
 from relay.settings import DampingSettings, Settings
 from relay.store import Store
 from relay.watch import WATCHERS, Place, Watcher
@@ -50,6 +51,7 @@ class Tools:
     http: Http
     clients: Clients
     reach: Reach
+    link_key: str
 
 
 def renderer(settings: Settings, clock: Clock) -> Renderer:
@@ -128,6 +130,23 @@ def supervisors(
     return [Supervisor(each, take, tools.clock, tools.source, store_failed) for each in found]
 
 
+def links(settings: Settings, tools: Tools) -> Links:
+    """Return what makes and reads the links by which people acknowledge."""
+    server = settings.server
+    return Links(tools.link_key, tools.clock, server.link_expires, server.public_url)
+
+
+def acknowledge_url(settings: Settings, tools: Tools, channel: str) -> Callable[[str], str | None]:
+    """Return what makes, for a thread, the link that a message to a channel carries; None: no public URL."""
+    made = links(settings, tools)
+    return lambda thread: made.acknowledge(thread, channel)
+
+
+def pages(settings: Settings, clock: Clock) -> Pages:
+    """Return what renders the server's pages."""
+    return Pages(clock=clock, timezone=ZoneInfo(settings.timezone))
+
+
 def senders(
     settings: Settings,
     tools: Tools,
@@ -145,6 +164,7 @@ def senders(
             tools.reach,
             rules=rules,
             acknowledged=acknowledged,
+            acknowledge_url=acknowledge_url(settings, tools, channel.name),
         )
         for channel in settings.destinations
     ]
@@ -176,6 +196,8 @@ def loops(
 def secrets(settings: Settings) -> tuple[str, ...]:
     """Return every secret that the settings hold, for redaction."""
     found = list(_of_store(settings.store.get_secret_value()))
+    if settings.server.api_token is not None:
+        found.append(settings.server.api_token.get_secret_value())
     for cluster in settings.clusters:
         found.append(cluster.password.get_secret_value())
         if cluster.proxy is not None:

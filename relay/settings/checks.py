@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Final
+from urllib.parse import urlsplit
 
 from relay.config import Document, Loc
 from relay.config.tree import Items, Scalar, Table
@@ -89,9 +90,9 @@ def warnings(
         yield document.problem(("clusters",), "no cluster is watched", "add one under clusters")
     if not settings.channels:
         yield document.problem(("channels",), "nobody is told anything", "add a channel under channels")
-    if settings.server.public_url is not None:
-        message = "links in messages lead to pages that this release does not serve yet"
-        yield document.problem(("server", "public_url"), message, "leave it out until then")
+    if _in_clear(settings.server.public_url):
+        message = "links and tokens cross the network in clear: who reads them can acknowledge"
+        yield document.problem(("server", "public_url"), message, "use https://, by a proxy in front")
     yield from _cluster_warnings(settings, document)
     yield from _rule_warnings(settings, document)
     yield from _time_warnings(settings, document, now)
@@ -101,6 +102,13 @@ def warnings(
             if channel in kinds and not has_template(kinds[channel], rule.template or ""):
                 message = f"there is no template {rule.template} for {kinds[channel]} (channel {channel})"
                 yield document.problem(("rules", at, "template"), message, "a plain message will go out")
+
+
+def _in_clear(public_url: str | None) -> bool:
+    parts = urlsplit(public_url or "")
+    host = parts.hostname or ""
+    own = host == "localhost" or host.startswith("127.") or host == "::1"
+    return parts.scheme == "http" and not own
 
 
 def _repeated(found: Sequence[tuple[Loc, str]], document: Document) -> Iterator[Problem]:

@@ -82,6 +82,13 @@ def acknowledgements(connection: Connection) -> list[Acknowledgement]:
     return [rows.read_acknowledgement(body) for body in connection.execute(query).scalars()]
 
 
+def acknowledgement(connection: Connection, thread: str) -> Acknowledgement | None:
+    """Return the acknowledgement of an alert or event, whether or not it still holds."""
+    query = select(acknowledgements_table.c.body).where(acknowledgements_table.c.thread == storable(thread))
+    body = connection.execute(query).scalar()
+    return None if body is None else rows.read_acknowledgement(body)
+
+
 def find_alerts(connection: Connection, prefix: str) -> list[Alert]:
     """Return the alerts whose id begins so: at most three, enough to tell that it is ambiguous."""
     beginning = func.substr(alerts.c.id, 1, len(prefix))

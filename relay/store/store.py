@@ -117,6 +117,11 @@ class Store:
         """Write that the relay is alive: also the way to find out whether the store can be written."""
         await self._write(writes.beat, now)
 
+    async def keep_first(self, scope: str, value: str) -> str:
+        """Keep a value under a scope, unless one is there already; return the one that is there then."""
+        kept: str = await self._write(writes.keep_first, (scope, value))
+        return kept
+
     async def record(self, deed: Deed) -> None:
         """Write down what a user did."""
         await self._write(writes.record, deed)
@@ -179,6 +184,10 @@ class Store:
     async def acknowledgements(self) -> list[Acknowledgement]:
         """Return all acknowledgements that are kept, the newest first."""
         return await self._read(reads.acknowledgements)
+
+    async def acknowledgement(self, thread: str) -> Acknowledgement | None:
+        """Return the acknowledgement of an alert or event, whether or not it still holds."""
+        return await self._read(reads.acknowledgement, thread)
 
     async def find_alerts(self, prefix: str) -> list[Alert]:
         """Return the alerts whose id begins so: at most three, enough to tell that it is ambiguous."""

@@ -315,6 +315,15 @@ def beat(connection: Connection, moments: Sequence[datetime]) -> list[None]:
     return [None] * len(moments)
 
 
+def keep_first(connection: Connection, offered: Sequence[tuple[str, str]]) -> list[str]:
+    """Keep each value under its scope, unless one is there already; return those that are there then."""
+    kept = []
+    for scope, value in offered:
+        _insert_if_new(connection, cursors, {"scope": scope, "value": value})
+        kept.append(connection.execute(select(cursors.c.value).where(cursors.c.scope == scope)).scalar_one())
+    return kept
+
+
 def record(connection: Connection, deeds: Sequence[Deed]) -> list[None]:
     """Write down what users did."""
     connection.execute(insert(journal), [asdict(deed) for deed in deeds])

@@ -208,11 +208,6 @@ def test_a_template_has_to_exist_for_the_kind(reading: Reading) -> None:
     ]
 
 
-def test_links_lead_nowhere_yet(reading: Reading) -> None:
-    (told,) = warnings(reading, GOOD + "server: {public_url: https://relay.example.com}\n")
-    assert told.startswith("relay.yaml:7:22: server.public_url: ")
-
-
 NIGHT = """\
 time_intervals:
   night: {times: 22:00-06:00, zone: Europe/Berlin}
