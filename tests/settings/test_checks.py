@@ -333,3 +333,15 @@ def test_a_rule_that_is_never_heard(reading: Reading, options: str, interval: st
     message = "this rule is muted for the whole year to come: its messages reach nobody"
     expected = [f"relay.yaml:6:5: rules[all]: {message}"] if told else []
     assert warnings(reading, with_rule(options, f"time_intervals: {{a: {interval}}}\n")) == expected
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("repeat: 10s", "repeat: must be at least 1m"),
+        ("escalate: {after: 0s, channels: [ops]}", "escalate[0].after: must be more than 0s"),
+    ],
+)
+def test_limits_of_durations_are_told_as_they_are_written(reading: Reading, option: str, told: str) -> None:
+    (found,) = errors(reading, with_rule(option, ""))
+    assert found.endswith(told)
