@@ -6,30 +6,33 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-_NEW = (
-    sa.Column("ready_at", sa.BigInteger),
-    sa.Column("reason", sa.Text, nullable=False, server_default="new"),
-    sa.Column("gathered", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("group_key", sa.Text),
-    sa.Column("more", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("part", sa.Integer, nullable=False, server_default="1"),
-    sa.Column("parts", sa.Integer, nullable=False, server_default="1"),
-    sa.Column("merged_into", sa.Text),
-    sa.Column("note", sa.Text),
-)
-
 
 def upgrade() -> None:
     """Add columns and tables; make the outbox's indexes those of what is not finished."""
-    for column in _NEW:
-        op.add_column("deliveries", column.copy())
+    for column in (
+        sa.Column("ready_at", sa.BigInteger),
+        sa.Column("reason", sa.Text, nullable=False, server_default="new"),
+        sa.Column("gathered", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column("group_key", sa.Text),
+        sa.Column("more", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("part", sa.Integer, nullable=False, server_default="1"),
+        sa.Column("parts", sa.Integer, nullable=False, server_default="1"),
+        sa.Column("merged_into", sa.Text),
+        sa.Column("note", sa.Text),
+    ):
+        op.add_column("deliveries", column)
     for name in ("deliveries_due", "deliveries_queue"):
         op.drop_index(name, "deliveries")
     # What was held back had no time at which it is looked at again.
     op.execute("UPDATE deliveries SET finished_at = NULL WHERE state = 'inhibited'")
     _partial("deliveries_due", "deliveries", ["channel", "due_at", "seq"], "finished_at IS NULL")
-    _partial("deliveries_queue", "deliveries", ["channel", "thread", "seq"], "finished_at IS NULL")
-    _partial("deliveries_open_thread", "deliveries", ["thread"], "finished_at IS NULL")
+    _partial("deliveries_thread", "deliveries", ["thread", "channel", "due_at", "seq"], "finished_at IS NULL")
+    _partial(
+        "deliveries_tried",
+        "deliveries",
+        ["channel", "thread", "seq"],
+        "finished_at IS NULL AND state = 'pending' AND attempts > 0",
+    )
     _partial("events_alert", "events", ["alert"], "alert IS NOT NULL")
     op.create_table(
         "groups",
