@@ -1,14 +1,21 @@
 """What waits in the outbox, and what has to be known to send it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    exists,
+    func,
+    literal_column,
+    select,
+)
 
-from relay.model.delivery import Delivery, DeliveryState, Reason
+from relay.model.delivery import Delivery, DeliveryState
 from relay.model.event import Event, Status
 from relay.store import rows
 from relay.store.parts import parts
@@ -52,34 +59,31 @@ class Claim:
 def due(
     connection: Connection, channel: str, now: datetime, limit: int, taken: Collection[int]
 ) -> list[Claim]:
-    """Return deliveries of a channel that are due and not taken, in order.
+    """Return deliveries of a channel that are due, in order: of each thread the first, unless one is taken.
 
-    Of each thread only the earliest unfinished one: nothing overtakes within a thread.
+    Fewer than ``limit`` if what waits with them would be too much to look at together.
     """
-    ready = _first_open(channel).where(deliveries.c.due_at <= now).limit(limit + len(taken))
-    found = (row.seq for row in connection.execute(ready))
-    free = _read_deliveries(connection, list(islice((seq for seq in found if seq not in taken), limit)))
-    threads = {each.thread for each in free if not each.alone}
-    behind = _open_of_threads(connection, channel, threads)
+    ready = _leading(channel, taken).where(deliveries.c.due_at <= now).limit(limit)
+    found = _read_deliveries(connection, [row.seq for row in connection.execute(ready)])
+    behind = _with_others(connection, channel, [each for each in found if not each.alone])
+    free = [each for each in found if each.alone or each.thread in behind]
     told = read_events(connection, {id for delivery in free for id in delivery.events})
-    earlier = _earlier(connection, channel, threads)
-    waiting = {
-        thread: waiting_of(connection, channel, rows_of_thread) for thread, rows_of_thread in behind.items()
-    }
+    earlier = _earlier(connection, channel, list(behind))
+    together = _waiting_of_each(connection, channel, behind)
     return [
         Claim(
             delivery,
             tuple(told[id] for id in delivery.events if id in told),
             follows=any(seq < delivery.seq for seq, _ in earlier.get(delivery.thread, ())),
             previous=_receipt(earlier.get(delivery.thread, ()), delivery.seq),
-            waiting=waiting.get(delivery.thread),
+            waiting=together.get(delivery.thread),
         )
         for delivery in free
     ]
 
 
 def backlog(connection: Connection, channel: str, rule: str, now: datetime) -> Waiting:
-    """Return everything of a rule that is due in a channel, up to a bounded number."""
+    """Return everything of a rule that is due in a channel, up to a bounded number: what was due first."""
     query = (
         select(deliveries)
         .where(
@@ -89,51 +93,83 @@ def backlog(connection: Connection, channel: str, rule: str, now: datetime) -> W
             deliveries.c.due_at <= now,
             deliveries.c.replay_of.is_(None),
         )
-        .order_by(deliveries.c.seq)
+        .order_by(deliveries.c.due_at, deliveries.c.seq)
         .limit(_MOST_TOGETHER)
     )
-    found = [rows.read_delivery(row) for row in connection.execute(query).mappings()]
-    return waiting_of(connection, channel, found)
+    found = _in_order(rows.read_delivery(row) for row in connection.execute(query).mappings())
+    return _waiting_of_each(connection, channel, {rule: found})[rule]
 
 
-def _open_of_threads(
-    connection: Connection, channel: str, threads: Collection[str]
+def _with_others(
+    connection: Connection, channel: str, leading: Sequence[Delivery]
 ) -> dict[str, list[Delivery]]:
-    """Return the unfinished deliveries of each thread in a channel, in order."""
+    """Return, by thread, these deliveries and the other unfinished ones of their threads, in order.
+
+    Of a thread that is too large what is due first; threads that are too much are left out, but for one.
+    """
     found: dict[str, list[Delivery]] = {}
-    for part in parts(threads):
-        query = (
-            select(deliveries)
-            .where(
-                deliveries.c.channel == channel,
-                deliveries.c.thread.in_(part),
-                deliveries.c.finished_at.is_(None),
-            )
-            .order_by(deliveries.c.seq)
-            .limit(_MOST_TOGETHER)
-        )
-        for row in connection.execute(query).mappings():
-            found.setdefault(row["thread"], []).append(rows.read_delivery(row))
+    for part in parts(leading):
+        everything = _unfinished(channel, [each.thread for each in part]).limit(_MOST_TOGETHER + 1)
+        read = [rows.read_delivery(row) for row in connection.execute(everything).mappings()]
+        if len(read) <= _MOST_TOGETHER:
+            for each in _in_order(read):
+                found.setdefault(each.thread, []).append(each)
+            continue
+        left = _MOST_TOGETHER
+        for first in part:
+            if left <= 0:
+                return found
+            query = _unfinished(channel, [first.thread]).order_by(deliveries.c.due_at, deliveries.c.seq)
+            thread = connection.execute(query.limit(_MOST_TOGETHER)).mappings()
+            members = {each.seq: each for each in map(rows.read_delivery, thread)} | {first.seq: first}
+            found[first.thread] = _in_order(members.values())
+            left -= len(members)
     return found
 
 
-def waiting_of(connection: Connection, channel: str, found: Sequence[Delivery]) -> Waiting:
-    """Return deliveries of a channel with what one has to know to tell them together."""
-    told = read_events(connection, {id for delivery in found for id in delivery.events})
+def _unfinished(channel: str, threads: Collection[str]) -> Select[Any]:
+    return select(deliveries).where(
+        deliveries.c.thread.in_(threads),
+        deliveries.c.channel == channel,
+        deliveries.c.finished_at.is_(None),
+    )
+
+
+def _in_order(found: Iterable[Delivery]) -> list[Delivery]:
+    return sorted(found, key=lambda each: each.seq)
+
+
+def _waiting_of_each(
+    connection: Connection, channel: str, found: Mapping[str, Sequence[Delivery]]
+) -> dict[str, Waiting]:
+    """Return each list of deliveries of a channel with what one has to know to tell them together."""
+    told = read_events(connection, {id for each in found.values() for row in each for id in row.events})
     about = {event.alert for event in told.values() if event.alert is not None}
-    return Waiting(tuple(found), told, _told_of(connection, channel, about), _ends(connection, about))
+    known, ended = _told_of(connection, channel, about), _ends(connection, about)
+    return {key: _waiting(each, told, known, ended) for key, each in found.items()}
+
+
+def _waiting(
+    found: Sequence[Delivery], told: Mapping[str, Event], known: Collection[str], ended: Mapping[str, Event]
+) -> Waiting:
+    own = {id: told[id] for delivery in found for id in delivery.events if id in told}
+    about = {event.alert for event in own.values() if event.alert is not None}
+    ends = {alert: ended[alert] for alert in about if alert in ended}
+    return Waiting(tuple(found), own, frozenset(about.intersection(known)), ends)
 
 
 def _told_of(connection: Connection, channel: str, about: Collection[str]) -> frozenset[str]:
+    """Return those of the alerts of which a channel has been told."""
     found: set[str] = set()
+    # From the event to its deliveries, which are few, not from the channel's, which are many.
+    was_sent = exists().where(
+        contents.c.event == events.c.id,
+        deliveries.c.id == contents.c.delivery,
+        func.coalesce(deliveries.c.channel, "") == channel,
+        func.coalesce(deliveries.c.state, "").in_(_SENT),
+    )
     for part in parts(about):
-        query = (
-            select(events.c.alert)
-            .distinct()
-            .join(contents, contents.c.event == events.c.id)
-            .join(deliveries, deliveries.c.id == contents.c.delivery)
-            .where(events.c.alert.in_(part), deliveries.c.channel == channel, deliveries.c.state.in_(_SENT))
-        )
+        query = select(events.c.alert).where(events.c.alert.in_(part), was_sent)
         found.update(connection.execute(query).scalars())
     return frozenset(found)
 
@@ -149,45 +185,63 @@ def _ends(connection: Connection, about: Collection[str]) -> dict[str, Event]:
 
 
 def next_due(connection: Connection, channel: str, taken: Collection[int]) -> datetime | None:
-    """Return when the next delivery that is not taken is due, None if there is none."""
-    found = connection.execute(_first_open(channel).limit(1 + len(taken)))
-    return next((row.due_at for row in found if row.seq not in taken), None)
+    """Return when the next delivery of a thread that nothing is taken of is due, None if there is none."""
+    found = connection.execute(_leading(channel, taken).limit(1)).first()
+    return None if found is None else found.due_at
 
 
+# Literals: a planner that sees a parameter cannot know that a partial index will do.
+_PENDING: ColumnElement[str] = literal_column(f"'{DeliveryState.PENDING}'")
+_NONE: ColumnElement[int] = literal_column("0")
 _SENT: list[ColumnElement[str]] = [
     literal_column(f"'{state}'") for state in (DeliveryState.DELIVERED, DeliveryState.PARTIAL)
 ]
 
 
-def _first_open(channel: str) -> Select[tuple[int, datetime]]:
-    """Select (seq, due_at) of the first unfinished delivery of each thread, in order."""
-    earlier, other = deliveries.alias("earlier"), deliveries.alias("other")
-    overtakes = exists().where(
-        earlier.c.channel == deliveries.c.channel,
-        earlier.c.thread == deliveries.c.thread,
-        earlier.c.seq < deliveries.c.seq,
-        earlier.c.finished_at.is_(None),
-        # One member of a group that is held back does not hold up the others.
-        or_(~earlier.c.gathered, earlier.c.state == DeliveryState.PENDING),
-        # Nor does a reminder hold up news before its time has come.
-        or_(
-            earlier.c.reason.not_in([Reason.REPEAT, Reason.ESCALATION]),
-            earlier.c.attempts > 0,
-            earlier.c.due_at <= deliveries.c.due_at,
-        ),
+def _leading(channel: str, taken: Collection[int]) -> Select[tuple[int, datetime]]:
+    """Select (seq, due_at) of the first unfinished delivery of each thread of which none is taken, in order.
+
+    What is being tried goes first, else what is due first: neither what is held back nor what is to be told
+    later (a repeat, an escalation) holds up what is to be told now.
+    """
+    first, tried = deliveries.alias("first"), deliveries.alias("tried")
+    # The first one is asked for, not whether there is an earlier one: a planner takes that for so likely that
+    # it reads the whole table to find it.
+    is_first = (
+        select(first.c.seq == deliveries.c.seq)
+        .where(
+            first.c.channel == deliveries.c.channel,
+            first.c.thread == deliveries.c.thread,
+            first.c.finished_at.is_(None),
+        )
+        .order_by(first.c.due_at, first.c.seq)
+        .limit(1)
     )
-    # It is looked at with the others, if any of them is due: else both would be under way at once.
-    is_taken_along = exists().where(
-        other.c.channel == deliveries.c.channel,
-        other.c.thread == deliveries.c.thread,
-        other.c.finished_at.is_(None),
-        other.c.state == DeliveryState.PENDING,
-        other.c.due_at <= deliveries.c.due_at,
+    is_tried = (
+        select(tried.c.seq == deliveries.c.seq)
+        .where(
+            tried.c.channel == deliveries.c.channel,
+            tried.c.thread == deliveries.c.thread,
+            tried.c.finished_at.is_(None),
+            tried.c.state == _PENDING,
+            tried.c.attempts > _NONE,
+        )
+        .order_by(tried.c.seq)
+        .limit(1)
     )
-    waits_aside = and_(deliveries.c.gathered, deliveries.c.state != DeliveryState.PENDING, is_taken_along)
+    # Not only the one that is taken: if the clock goes back, what comes later is due before it.
+    busy = deliveries.alias("busy")
+    is_free = (
+        deliveries.c.thread.not_in(select(busy.c.thread).where(busy.c.seq.in_(part))) for part in parts(taken)
+    )
     return (
         select(deliveries.c.seq, deliveries.c.due_at)
-        .where(deliveries.c.channel == channel, deliveries.c.finished_at.is_(None), ~overtakes, ~waits_aside)
+        .where(
+            deliveries.c.channel == channel,
+            deliveries.c.finished_at.is_(None),
+            *is_free,
+            func.coalesce(is_tried.scalar_subquery(), is_first.scalar_subquery()),
+        )
         .order_by(deliveries.c.due_at, deliveries.c.seq)
     )
 
@@ -231,6 +285,6 @@ def count_waiting(connection: Connection, channel: str) -> int:
     query = select(func.count()).where(
         deliveries.c.channel == channel,
         deliveries.c.finished_at.is_(None),
-        deliveries.c.state == DeliveryState.PENDING,
+        deliveries.c.state == _PENDING,
     )
     return connection.execute(query).scalar_one()

@@ -90,6 +90,9 @@ def delivery_row(delivery: Delivery) -> dict[str, Any]:
 
 
 def _finished_at(delivery: Delivery) -> datetime | None:
+    """What is pending is not finished, what is held for a channel that is gone is: whatever made it."""
+    if delivery.state is DeliveryState.PENDING:
+        return None
     if delivery.state is DeliveryState.HELD:
         return delivery.finished_at or delivery.created_at
     return delivery.finished_at

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Table,
     and_,
@@ -44,6 +45,7 @@ from relay.store.schema import (
 )
 
 _MOST_PAGES = 1000
+_SENT = (DeliveryState.DELIVERED, DeliveryState.PARTIAL)
 _UNDER_WAY = timedelta(seconds=5)
 """What is due so soon may be sent before the end is committed: then its end has to be told too."""
 
@@ -163,12 +165,17 @@ def _release(released: Sequence[str], now: datetime) -> Any:
     return (
         update(deliveries)
         .where(
-            deliveries.c.finished_at.is_(None),
-            deliveries.c.state == DeliveryState.INHIBITED,
             deliveries.c.id.in_(about),
+            deliveries.c.finished_at.is_(None),
+            _is_in(DeliveryState.INHIBITED),
         )
         .values(due_at=now)
     )
+
+
+def _is_in(state: DeliveryState) -> ColumnElement[bool]:
+    """The same as to compare, but without the index of states: that has all that was ever in it."""
+    return func.coalesce(deliveries.c.state, "") == state
 
 
 def rewrite(connection: Connection, rewrites: Sequence[Rewrite]) -> list[None]:
@@ -281,7 +288,7 @@ def look_again(connection: Connection, runs: Sequence[tuple[DeliveryState, datet
     for state, now in runs:
         connection.execute(
             update(deliveries)
-            .where(deliveries.c.finished_at.is_(None), deliveries.c.state == state, deliveries.c.due_at > now)
+            .where(deliveries.c.finished_at.is_(None), _is_in(state), deliveries.c.due_at > now)
             .values(due_at=now)
         )
     return [None] * len(runs)
@@ -378,6 +385,9 @@ def prune(connection: Connection, cuts: Sequence[Cut]) -> list[int]:
 
 def _prune_deliveries(connection: Connection, cut: Cut) -> int:
     still_open = exists().where(
+        # A repeat is not needed for that, and there are many of what fires for long.
+        deliveries.c.state.in_(_SENT),
+        deliveries.c.reason != Reason.REPEAT,
         contents.c.delivery == deliveries.c.id,
         contents.c.event == events.c.id,
         events.c.alert == alerts.c.id,
@@ -405,12 +415,15 @@ def _prune_what_people_said(connection: Connection, cut: Cut) -> int:
         exists().where(events.c.id == acknowledgements.c.thread),
     )
     gone = 0
-    for table, condition in (
-        (groups, groups.c.due_at < cut.deliveries),
-        (silences, silences.c.ends_at < cut.alerts),
-        (acknowledgements, and_(acknowledgements.c.at < cut.alerts, ~needed)),
+    for key, condition in (
+        (groups.c.id, groups.c.due_at < cut.deliveries),
+        (silences.c.id, silences.c.ends_at < cut.alerts),
+        (acknowledgements.c.thread, and_(acknowledgements.c.at < cut.alerts, ~needed)),
     ):
-        gone += connection.execute(delete(table).where(condition)).rowcount
+        old = connection.execute(select(key).where(condition).limit(cut.most)).scalars().all()
+        if old:
+            connection.execute(delete(key.table).where(key.in_(old)))
+        gone += len(old)
     return gone
 
 

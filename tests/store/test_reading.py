@@ -108,7 +108,7 @@ async def test_text_from_hell_is_kept(store: Store) -> None:
     firing = alert("alr_1", summary=HELL, fingerprint=HELL, details={"x": HELL})
     sent = delivery("dlv_1", "evt_1", rule=HELL, channel=HELL, template=HELL)
     cursor = CursorMove(HELL, None, HELL)
-    await store.commit(Plan((bad,), alerts=(firing,), deliveries=(sent,), cursor=cursor))
+    await store.commit(Plan(events=(bad,), alerts=(firing,), deliveries=(sent,), cursor=cursor))
     kept = (await store.events(["evt_1"]))["evt_1"]
     assert kept == replace(
         bad,
@@ -131,12 +131,13 @@ async def test_text_from_hell_is_kept(store: Store) -> None:
     after = replace(
         claim.delivery,
         state=DeliveryState.DEAD,
+        finished_at=NOW,
         attempts=1,
         settled=(HELL,),
         receipt={"ts": HELL},
         last_error=HELL,
     )
-    await store.settle(Settlement(after, tried, NOW))
+    await store.settle(Settlement(after, tried))
     (attempt,) = await store.list_attempts("dlv_1")
     assert (attempt.error, attempt.answer, attempt.body) == (CLEAN, CLEAN + big, CLEAN)
     assert attempt.targets == (TargetOutcome(CLEAN, Outcome.REJECTED, 550, CLEAN),)

@@ -26,8 +26,13 @@ def upgrade() -> None:
     # What was held back had no time at which it is looked at again.
     op.execute("UPDATE deliveries SET finished_at = NULL WHERE state = 'inhibited'")
     _partial("deliveries_due", "deliveries", ["channel", "due_at", "seq"], "finished_at IS NULL")
-    _partial("deliveries_queue", "deliveries", ["channel", "thread", "seq"], "finished_at IS NULL")
-    _partial("deliveries_open_thread", "deliveries", ["thread"], "finished_at IS NULL")
+    _partial("deliveries_thread", "deliveries", ["thread", "channel", "due_at", "seq"], "finished_at IS NULL")
+    _partial(
+        "deliveries_tried",
+        "deliveries",
+        ["channel", "thread", "seq"],
+        "finished_at IS NULL AND state = 'pending' AND attempts > 0",
+    )
     _partial("events_alert", "events", ["alert"], "alert IS NOT NULL")
     op.create_table(
         "groups",
