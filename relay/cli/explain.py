@@ -198,9 +198,8 @@ def _print_world(out: Console, settings: Settings, seen: Outlook, at: datetime, 
     if store and not seen.silences:
         out.print(Text("No silence matches it."))
     for inhibition, alerts in seen.covers:
-        out.print(
-            Text(clean(f"It is covered while {_larger(inhibition)} fires: {_now(alerts, store=store)}."))
-        )
+        said = f"It is not told while {_larger(inhibition)} fires{_now(alerts, store=store)}."
+        out.print(Text(clean(said)))
 
 
 def _larger(inhibition: Inhibition) -> str:

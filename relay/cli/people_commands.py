@@ -93,7 +93,7 @@ def list_silences(
 
 @silences.command("add")
 def add_silence(
-    comment: Annotated[str, typer.Option("--comment", help="What for, for the others.")],
+    comment: Annotated[str, typer.Option("--comment", help="What for, for the others. Required.")],
     types: Annotated[
         Globs, typer.Option("--type", help="Event types: trust.*. May be given again.", show_default=False)
     ] = None,

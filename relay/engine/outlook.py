@@ -166,10 +166,10 @@ def _blocked(delivery: Delivery, look: Look) -> Iterator[str]:
     opens = opens_at(health, look.now) or look.now
     shut = health.state is not ChannelState.WORKING
     if shut or opens > look.now:
-        state = str(health.state) if shut else "asked to be left alone"
+        state = f"is {health.state}" if shut else "has asked to be left alone"
         reason = f" ({health.reason})" if health.reason else ""
         again = look.say(max(opens, look.now))
-        yield f"It is due, but channel {delivery.channel} is {state}{reason}; it is tried again at {again}."
+        yield f"It is due, but channel {delivery.channel} {state}{reason}; it is tried again at {again}."
         shut = True
     first = next((each for each in look.queue if each.seq < delivery.seq and not each.gathered), None)
     if first is not None:
