@@ -44,8 +44,10 @@ def filled(shell: Shell) -> Shell:
             attempt = Attempt(
                 DEAD, 1, NOW, 0.5, Outcome.REJECTED, 400, "no \x1b[31m thanks", "said so", body="{}"
             )
-            dead = replace(found, state=DeliveryState.DEAD, attempts=1, last_error=attempt.error)
-            await store.settle(Settlement(dead, attempt, NOW))
+            dead = replace(
+                found, state=DeliveryState.DEAD, attempts=1, last_error=attempt.error, finished_at=NOW
+            )
+            await store.settle(Settlement(dead, attempt))
         finally:
             store.close()
 
