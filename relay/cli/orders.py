@@ -6,17 +6,20 @@ import json
 import os
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
+from pydantic import ValidationError
 
 from relay.app.places import control_socket
 from relay.cli.opening import existing_store
-from relay.engine.operate import Operator
+from relay.engine.operate import Operator, OrderError
 from relay.engine.orders import ORDERS, Order
 from relay.model.clock import SystemClock
 from relay.model.errors import Exit, RelayError
 from relay.settings import Configuration
+
+AnyOrder = TypeVar("AnyOrder", bound=Order)
 
 _WITHIN = ClientTimeout(total=60)
 
@@ -29,6 +32,15 @@ def user(by: str | None) -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return f"uid {os.getuid()}"
+
+
+def ordered(kind: type[AnyOrder], **fields: Any) -> AnyOrder:
+    """Return an order. Raises OrderError for what it cannot hold."""
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise OrderError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 async def give(configuration: Configuration, deed: str, order: Order) -> Any:

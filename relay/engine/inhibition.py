@@ -28,16 +28,17 @@ class InhibitRule(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Inhibition:
-    """One way in which alerts cover others."""
+    """One way in which alerts cover others; ``rule`` is what it was made of, None for what always holds."""
 
     source: Callable[[Alert], bool]
     target: Callable[[Alert], bool]
     equal: Sequence[str] = ("cluster",)
+    rule: InhibitRule | None = None
 
     @classmethod
     def of(cls, rule: InhibitRule) -> "Inhibition":
         """Return what a rule of the configuration says."""
-        return cls(Matcher(rule.source).takes, Matcher(rule.target).takes, tuple(rule.equal))
+        return cls(Matcher(rule.source).takes, Matcher(rule.target).takes, tuple(rule.equal), rule)
 
     def covers(self, source: Alert, target: Alert) -> bool:
         """Tell whether the one covers the other."""
@@ -84,3 +85,12 @@ class Inhibitions:
             if other.state is AlertState.FIRING
             for each in mine
         )
+
+    def ways(self, alert: Alert, open_alerts: Iterable[Alert]) -> list[tuple[Inhibition, list[Alert]]]:
+        """Return every way in which the alert could be covered, each with the alerts that do cover it so."""
+        firing = [each for each in open_alerts if each.state is AlertState.FIRING]
+        return [
+            (each, [other for other in firing if each.covers(other, alert)])
+            for each in self._all
+            if each.target(alert)
+        ]

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,6 +24,7 @@ from relay.store import Deed, Filter, Store
 _REPLAY_MOST = 10_000
 
 
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_SILENCE = timedelta(days=366)
 _NOTE = 1000
 """Characters of a note or comment that are kept."""
@@ -162,14 +163,18 @@ class Operator:
         await self._desk().silence(silence, Deed(now, by, "silence", silence.id, comment[:_NOTE]))
         return silence
 
-    async def find_silence(self, prefix: str) -> Silence:
-        """Return the silence, not yet over, whose id begins so. Raises NotFoundError or AmbiguousError."""
+    async def find_silence(self, prefix: str, *, ended: bool = False) -> Silence:
+        """Return the silence, not yet over unless ``ended``, whose id begins so.
+
+        Raises NotFoundError or AmbiguousError.
+        """
         now = self.clock.now()
-        found = [each for each in await self.store.silences(now) if each.id.startswith(prefix)]
+        known = await self.store.silences(_EVER if ended else now)
+        found = [each for each in known if each.id.startswith(prefix)]
+        found = [each for each in found if each.id == prefix] or found
         if not prefix.startswith("sil_") or not found:
-            raise NotFoundError(
-                f"there is no silence {prefix} that holds or will: msr-relay silences lists them"
-            )
+            which, every = ("", " --all") if ended else (" that holds or will", "")
+            raise NotFoundError(f"there is no silence {prefix}{which}: msr-relay silences{every} lists them")
         if len(found) > 1:
             raise AmbiguousError(f"several silences begin with {prefix}: give more of the id")
         return found[0]
@@ -182,6 +187,22 @@ class Operator:
         await self._desk().silence(ended, Deed(now, by, "expire", silence.id))
         await self._look_again(DeliveryState.SILENCED)
         return ended
+
+    async def find_alert(self, prefix: str) -> Alert:
+        """Return the alert, open or ended, whose id begins so, or that such an event tells of.
+
+        Raises NotFoundError or AmbiguousError.
+        """
+        found = await self.store.find_alerts(prefix) if prefix.startswith("alr_") else []
+        if prefix.startswith("evt_"):
+            told = {each.alert for each in await self.store.find_events(prefix) if each.alert is not None}
+            found = [alert for id in sorted(told) for alert in await self.store.find_alerts(id)]
+        found = [each for each in found if each.id == prefix] or found
+        if not found:
+            raise NotFoundError(f"there is no alert {prefix}: msr-relay alerts --all lists them")
+        if len(found) > 1:
+            raise AmbiguousError(f"several alerts begin with {prefix}: give more of the id")
+        return found[0]
 
     async def find_thread(self, prefix: str) -> str:
         """Return the id of the open alert or the one-off event whose id begins so.

@@ -285,6 +285,43 @@ def plan(
     return _finish(draft, report, world, sights)
 
 
+def foresee(event: Event, world: World, rules: Rules, at: datetime) -> tuple[Alert | None, list[Delivery]]:
+    """Return the deliveries that an event would make if it were taken in at a time, in the rules' order.
+
+    With them the alert that it begins or ends, marked as covered if a larger one that fires covers it; None
+    for a one-off event. An end goes to those who would be told the beginning. Nothing comes of it.
+    """
+    draft = _Draft(world, rules, at)
+    if event.status is Status.EVENT:
+        draft.tell(event)
+        return None, list(draft.deliveries.values())
+    fired = draft._fire(_alert_of(event, at))
+    if event.status is Status.RESOLVED:
+        draft = _Draft(world, rules, at)
+        draft._resolve(replace(fired, state=AlertState.RESOLVED, ends_at=event.ends_at or at))
+    return fired, list(draft.deliveries.values())
+
+
+def _alert_of(event: Event, at: datetime) -> Alert:
+    return Alert(
+        id=event.thread,
+        fingerprint=event.thread,
+        type=event.type,
+        cluster=event.cluster,
+        watcher="",
+        source="",
+        state=AlertState.FIRING,
+        severity=event.severity,
+        subject=event.subject,
+        summary=event.summary,
+        starts_at=event.starts_at or event.happened_at,
+        fired_at=at,
+        labels=event.labels,
+        annotations=event.annotations,
+        details=event.details,
+    )
+
+
 def close(
     alerts: Iterable[Alert], at: datetime, because: str, world: World, rules: Rules
 ) -> tuple[Plan, World]:

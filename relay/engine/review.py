@@ -35,7 +35,7 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hold:
+class Hold:
     """Why something is not sent now, and when to look again; None: never."""
 
     state: DeliveryState
@@ -59,7 +59,7 @@ def review(claim: Claim, scene: Scene, now: datetime, sizes: Sizes = Sizes()) ->
     if first.reason is Reason.REPEAT and not first.attempts:
         return _repeat(claim, scene, now)
     if claim.waiting is None:
-        hold = _hold(_Item(first, claim.events[0]), scene, now)
+        hold = held_back(first, claim.events[0], scene, now)
         changed = _awake(first, now) if hold is None else [_held(first, hold, now)]
         return Rewrite(tuple(changed)) if changed else None
     return _together(first, _picked(first, claim.waiting, now), claim.waiting, scene, now, sizes)
@@ -131,7 +131,7 @@ def _repeat(claim: Claim, scene: Scene, now: datetime) -> Rewrite | None:
     firing = _of_group(row, scene) if row.group is not None else [known] if known is not None else []
     if not firing:
         return Rewrite((_done(row, DeliveryState.SUPERSEDED, "nothing of it fires any more", now),))
-    holds = {alert.id: _hold(_Item(row, alert.event(Status.FIRING, now)), scene, now) for alert in firing}
+    holds = {alert.id: held_back(row, alert.event(Status.FIRING, now), scene, now) for alert in firing}
     told = tuple(alert.last_event or "" for alert in firing if holds[alert.id] is None)
     if not told:
         hold = min(filter(None, holds.values()), key=lambda each: each.until or now + RECHECK)
@@ -170,7 +170,7 @@ def _together(
 ) -> Rewrite | None:
     items = [_Item(row, waiting.events[id]) for row in rows for id in row.events if id in waiting.events]
     told: list[list[Event]] = []
-    holds: list[tuple[_Item, _Hold]] = []
+    holds: list[tuple[_Item, Hold]] = []
     notes: dict[int, str] = {}
     for about in _by_thread(items):
         unit = _unit(about, waiting, scene, now)
@@ -215,7 +215,7 @@ class _Unit:
     """What is now to be told of one thing, what of it is held back, and what to note of the rest."""
 
     told: list[Event] = field(default_factory=list)
-    held: tuple[_Item, _Hold] | None = None
+    held: tuple[_Item, Hold] | None = None
     note: str = ""
 
 
@@ -235,13 +235,13 @@ def _unit(items: Sequence[_Item], waiting: Waiting, scene: Scene, now: datetime)
         over = "it is over"
         return _Unit(note=over) if resolved is None else _unless_held(resolved, scene, now, over)
     for item in items:
-        if _could_have_gone(item) and _hold(item, scene, now) is None:
+        if _could_have_gone(item) and held_back(item.row, item.event, scene, now) is None:
             return _Unit([item.event, end])
     return _Unit(note="it was over before it could be told")
 
 
 def _unless_held(item: _Item, scene: Scene, now: datetime, note: str = "") -> _Unit:
-    hold = _hold(item, scene, now)
+    hold = held_back(item.row, item.event, scene, now)
     return _Unit([item.event], note=note) if hold is None else _Unit(held=(item, hold), note=note)
 
 
@@ -263,34 +263,33 @@ def _could_have_gone(item: _Item) -> bool:
     )
 
 
-def _hold(item: _Item, scene: Scene, now: datetime) -> _Hold | None:
-    """Return what keeps an event from being sent now."""
-    row, event = item.row, item.event
+def held_back(row: Delivery, event: Event, scene: Scene, now: datetime) -> Hold | None:
+    """Return what keeps an event of a delivery from being sent at a time, whatever its receiver says."""
     lasting = event.alert is not None
     silence = scene.silences.holding(event, now)
     if silence is not None:
         note = f"{silence.id}: {silence.comment}"
-        return _Hold(
+        return Hold(
             DeliveryState.SILENCED, scene.silences.until(silence, now, RECHECK) if lasting else None, note
         )
     firing = event.status is Status.FIRING
     alert = scene.alerts.get(event.alert or "")
     if firing and alert is not None and alert.inhibited:
-        return _Hold(DeliveryState.INHIBITED, now + RECHECK, "a larger alert covers it")
+        return Hold(DeliveryState.INHIBITED, now + RECHECK, "a larger alert covers it")
     muted = scene.muted_until(row.rule, now, RECHECK)
     if muted is not None:
-        return _Hold(DeliveryState.MUTED, muted, "outside of its rule's times")
+        return Hold(DeliveryState.MUTED, muted, "outside of its rule's times")
     if row.reason in (Reason.REPEAT, Reason.ESCALATION):
         acknowledged = scene.acknowledgement(event.thread, now)
         if acknowledged is not None:
             note = f"acknowledged by {acknowledged.by}"
             if acknowledged.until is None and not lasting:
-                return _Hold(DeliveryState.SUPERSEDED, None, note)
-            return _Hold(DeliveryState.ACKNOWLEDGED, acknowledged.until or now + RECHECK, note)
+                return Hold(DeliveryState.SUPERSEDED, None, note)
+            return Hold(DeliveryState.ACKNOWLEDGED, acknowledged.until or now + RECHECK, note)
     return None
 
 
-def _held(row: Delivery, hold: _Hold, now: datetime) -> Delivery:
+def _held(row: Delivery, hold: Hold, now: datetime) -> Delivery:
     if hold.until is None:
         return _done(row, hold.state, hold.note, now)
     # A rule's times are not the receiver's doing, nor the user's of this alert: it has waited since then.
@@ -306,7 +305,7 @@ def _done(
 
 def _finished(
     rows: Iterable[Delivery],
-    holds: Sequence[tuple[_Item, _Hold]],
+    holds: Sequence[tuple[_Item, Hold]],
     notes: dict[int, str],
     merged_into: str | None,
     now: datetime,
@@ -325,7 +324,7 @@ def _finished(
     return found
 
 
-def _kept_back(item: _Item, hold: _Hold, now: datetime) -> Delivery:
+def _kept_back(item: _Item, hold: Hold, now: datetime) -> Delivery:
     """Return what keeps one event of a message that was already put together, for later."""
     row = item.row
     made = replace(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from relay.engine.intervals import TimeInterval, Times, contains_any, muted, muted_until, next_change
 from relay.engine.matching import Matchable, Matcher
@@ -17,6 +18,10 @@ class Silences:
     def __init__(self, found: Iterable[Silence] = ()) -> None:
         self.all: Sequence[Silence] = tuple(found)
         self._compiled = [_Compiled(each) for each in self.all]
+
+    def matching(self, about: Matchable) -> list[Silence]:
+        """Return the silences that speak of this, whether they hold or not."""
+        return [each.silence for each in self._compiled if each.matcher.takes(about)]
 
     def holding(self, about: Matchable, at: datetime) -> Silence | None:
         """Return the silence that keeps this from being sent at a time: the one that lasts longest."""
@@ -34,6 +39,24 @@ class Silences:
 
 
 _DAY = timedelta(days=1)
+
+
+class Standing(StrEnum):
+    """How a silence stands: it holds, is ahead of its beginning, or has ended; a recurring one may pause."""
+
+    HOLDS = "holds"
+    AHEAD = "ahead"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+def standing(silence: Silence, at: datetime) -> Standing:
+    """Return how a silence stands at a time."""
+    if at >= silence.ends_at:
+        return Standing.ENDED
+    if at < silence.starts_at:
+        return Standing.AHEAD
+    return Standing.HOLDS if _Compiled(silence).holds(at) else Standing.PAUSED
 
 
 class _Compiled:

@@ -1,6 +1,6 @@
 """What no single value shows: names that must agree, and rules that cannot do what they seem to."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Final
@@ -36,7 +36,7 @@ def errors(document: Document, check_when: Callable[[str], None]) -> Iterator[Pr
         yield from _repeated(found, document)
     channels = [name for _, name in names["channels"]]
     for at in range(_length(document, ("rules",))):
-        for place, channel in _listed(document, ("rules", at, "channels")):
+        for place, channel in _channels_of(document, at):
             if channel not in channels:
                 hint = f"there are {', '.join(channels)}" if channels else "no channel is configured"
                 yield document.problem(place, f"there is no channel {channel!r}", hint)
@@ -59,6 +59,14 @@ def _unknown_intervals(document: Document) -> Iterator[Problem]:
                     near = get_close_matches(name[:80], known, n=1)
                     meant = f"did you mean {near[0]}?" if near else hint
                     yield document.problem(place, f"there is no time interval {name!r}", meant)
+
+
+def _channels_of(document: Document, at: int) -> Iterator[tuple[Loc, str]]:
+    """Yield the channels that a rule names, also for its escalation, with their places."""
+    yield from _listed(document, ("rules", at, "channels"))
+    steps: Loc = ("rules", at, "escalate")
+    for step in (steps, *((*steps, number) for number in range(_length(document, steps)))):
+        yield from _listed(document, (*step, "channels"))
 
 
 def _length(document: Document, place: Loc) -> int:
@@ -96,6 +104,9 @@ def warnings(
     yield from _cluster_warnings(settings, document)
     yield from _rule_warnings(settings, document)
     yield from _time_warnings(settings, document, now)
+    yield from _told_later_warnings(settings, document)
+    yield from _group_warnings(settings, document)
+    yield from _inhibit_warnings(settings, document)
     kinds = {channel.name: channel.kind for channel in settings.destinations}
     for at, rule in enumerate(settings.rules):
         for channel in rule.channels if rule.template is not None else ():
@@ -143,7 +154,7 @@ def _cluster_warnings(settings: Settings, document: Document) -> Iterator[Proble
 def _rule_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
     clusters = [cluster.name for cluster in settings.clusters]
     for at, rule in enumerate(settings.rules):
-        for key, message in _never(rule.match, clusters):
+        for key, message in never(rule.match, clusters):
             yield document.problem(("rules", at, "match", key), f"this rule can never match: {message}", None)
         for earlier in settings.rules[:at]:
             if earlier.stop and earlier.when is None and _covers(earlier.match, rule.match):
@@ -166,7 +177,8 @@ def _time_warnings(settings: Settings, document: Document, now: datetime) -> Ite
             yield document.problem(("rules", at), message, "look at the time intervals that it names")
 
 
-def _never(match: Match, clusters: Sequence[str]) -> Iterator[tuple[str, str]]:
+def never(match: Match, clusters: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield, with the key, why nothing that is configured can match."""
     types = [name for name in CATALOGUE if match.type is None or Patterns(match.type).match(name)]
     if not types:
         yield "type", "there is no such event type"
@@ -199,3 +211,69 @@ def _covers_globs(outer: list[str], inner: list[str] | None, separator: str) -> 
     wanted = Patterns(inner).wanted
     plain = [glob for glob in wanted if not set(glob) & set("*?[")]
     return bool(wanted) and len(plain) == len(wanted) and all(map(Patterns(outer, separator).match, plain))
+
+
+def _types(match: Match) -> list[str]:
+    return [name for name in CATALOGUE if match.type is None or Patterns(match.type).match(name)]
+
+
+def _told_later_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
+    """Yield what of a rule's repeats and escalations can tell nobody anything new."""
+    for at, rule in enumerate(settings.rules):
+        types = _types(rule.match)
+        if rule.repeat is not None and types and not any(CATALOGUE[name].lasting for name in types):
+            message = "nothing is repeated: these event types are one-off events, which do not go on"
+            yield document.problem(("rules", at, "repeat"), message, "leave it out")
+        told = [("its first message", rule.after, rule.channels)]
+        for number, step in enumerate(rule.escalate):
+            for name, after, channels in told:
+                again = [channel for channel in step.channels if channel in channels and step.after <= after]
+                if again:
+                    message = f"{', '.join(again)} is told no later than {name} tells it"
+                    hint = "give another time, or other channels"
+                    yield document.problem(("rules", at, "escalate"), message, hint)
+            told.append((f"step {number + 1}", step.after, step.channels))
+
+
+def _group_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
+    for at, rule in enumerate(settings.rules):
+        about = {CATALOGUE[name].subject for name in _types(rule.match)}
+        labels = {label for cluster in settings.clusters for label in cluster.labels}
+        for word in () if rule.group is None or not about else rule.group.by:
+            if word.startswith("labels."):
+                missing = word.removeprefix("labels.") not in labels
+                message = f"no cluster has the label of {word}: it tells nothing apart"
+            else:
+                missing = not about & _HAVING.get(word, about)
+                message = f"these event types have no {word}: it tells nothing apart"
+            if missing:
+                yield document.problem(("rules", at, "group", "by"), message, f"leave {word} out")
+
+
+_HAVING: Mapping[str, frozenset[SubjectKind]] = {
+    "repository": frozenset({SubjectKind.REPOSITORY}),
+    "namespace": frozenset({SubjectKind.REPOSITORY}),
+    "replica": frozenset({SubjectKind.REPLICA, SubjectKind.ISSUE}),
+}
+"""What an event has to be about to have a word by which it can be grouped."""
+
+
+def _inhibit_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
+    clusters = [cluster.name for cluster in settings.clusters]
+    for at, rule in enumerate(settings.inhibit):
+        fine = True
+        for part, match in (("source", rule.source), ("target", rule.target)):
+            problems = list(never(match, clusters))
+            types = _types(match)
+            if types and not any(CATALOGUE[name].lasting for name in types):
+                problems.append(("type", "these event types are one-off events, which never fire"))
+            for key, message in problems:
+                fine = False
+                place = ("inhibit", at, part, key)
+                yield document.problem(place, f"nothing is inhibited by this: {message}", None)
+        if fine and _covers(rule.source, rule.target):
+            message = (
+                "whatever target matches is a source too: two of them cover each other, and nobody is told"
+            )
+            hint = "let source match only the larger alert"
+            yield document.problem(("inhibit", at), message, hint)

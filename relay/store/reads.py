@@ -16,7 +16,17 @@ from relay.model.text import storable
 from relay.store import rows
 from relay.store.parts import parts
 from relay.store.schema import acknowledgements as acknowledgements_table
-from relay.store.schema import alerts, attempts, channels, cursors, deliveries, events, groups, journal
+from relay.store.schema import (
+    alerts,
+    attempts,
+    channels,
+    contents,
+    cursors,
+    deliveries,
+    events,
+    groups,
+    journal,
+)
 from relay.store.schema import silences as silences_table
 
 
@@ -176,6 +186,32 @@ def list_deliveries(connection: Connection, wanted: Filter) -> list[Delivery]:
         query = query.where(deliveries.c.state == wanted.state)
     if wanted.before is not None:
         query = query.where(deliveries.c.seq < wanted.before)
+    return [rows.read_delivery(row) for row in connection.execute(query).mappings()]
+
+
+def deliveries_about(connection: Connection, alert: str, limit: int) -> list[Delivery]:
+    """Return the deliveries that tell of an alert, alone or with others, the newest first."""
+    told = (
+        select(contents.c.delivery)
+        .join(events, events.c.id == contents.c.event)
+        .where(events.c.alert == alert)
+    )
+    query = select(deliveries).where(deliveries.c.id.in_(told)).order_by(deliveries.c.seq.desc()).limit(limit)
+    return [rows.read_delivery(row) for row in connection.execute(query).mappings()]
+
+
+def open_in_thread(connection: Connection, channel: str, thread: str) -> list[Delivery]:
+    """Return the unfinished deliveries of a thread in a channel, in order, a bounded number of them."""
+    query = (
+        select(deliveries)
+        .where(
+            deliveries.c.channel == channel,
+            deliveries.c.thread == thread,
+            deliveries.c.finished_at.is_(None),
+        )
+        .order_by(deliveries.c.seq)
+        .limit(1000)
+    )
     return [rows.read_delivery(row) for row in connection.execute(query).mappings()]
 
 

@@ -225,6 +225,14 @@ class Store:
         """Return deliveries, the newest first."""
         return await self._read(reads.list_deliveries, wanted)
 
+    async def deliveries_about(self, alert: str, limit: int = 200) -> list[Delivery]:
+        """Return the deliveries that tell of an alert, alone or with others, the newest first."""
+        return await self._read(reads.deliveries_about, alert, limit)
+
+    async def open_in_thread(self, channel: str, thread: str) -> list[Delivery]:
+        """Return the unfinished deliveries of a thread in a channel, in order, a bounded number of them."""
+        return await self._read(reads.open_in_thread, channel, thread)
+
     async def find_deliveries(self, prefix: str) -> list[Delivery]:
         """Return the deliveries whose id begins so: at most three, enough to tell that it is ambiguous."""
         return await self._read(reads.find_deliveries, prefix)

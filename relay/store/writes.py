@@ -44,6 +44,8 @@ from relay.store.schema import (
     silences,
 )
 
+ALIVE = "relay/alive"
+"""The cursor that says when a relay last wrote that it runs."""
 _MOST_PAGES = 1000
 _SENT = (DeliveryState.DELIVERED, DeliveryState.PARTIAL)
 _UNDER_WAY = timedelta(seconds=5)
@@ -318,7 +320,7 @@ def unacknowledge(connection: Connection, found: Sequence[tuple[str, Deed]]) -> 
 
 def beat(connection: Connection, moments: Sequence[datetime]) -> list[None]:
     """Write when the relay was last alive."""
-    _upsert(connection, cursors, ["scope"], [{"scope": "relay/alive", "value": moments[-1].isoformat()}])
+    _upsert(connection, cursors, ["scope"], [{"scope": ALIVE, "value": moments[-1].isoformat()}])
     return [None] * len(moments)
 
 

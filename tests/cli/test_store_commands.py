@@ -45,7 +45,7 @@ def filled(shell: Shell) -> Shell:
                 DEAD, 1, NOW, 0.5, Outcome.REJECTED, 400, "no \x1b[31m thanks", "said so", body="{}"
             )
             dead = replace(
-                found, state=DeliveryState.DEAD, finished_at=NOW, attempts=1, last_error=attempt.error
+                found, state=DeliveryState.DEAD, attempts=1, last_error=attempt.error, finished_at=NOW
             )
             await store.settle(Settlement(dead, attempt))
         finally:
@@ -60,7 +60,8 @@ def test_deliveries_are_listed_and_filtered(filled: Shell) -> None:
     assert [each["id"] for each in everything] == [FRESH, DEAD]
     assert set(everything[0]) == {
         *("id", "created_at", "due_at", "channel", "rule", "state", "attempts"),
-        *("tells", "events", "replay_of", "last_error"),
+        *("tells", "events", "replay_of", "last_error", "finished_at", "reason", "note", "merged_into"),
+        *("group", "part", "parts", "more"),
     }
     assert [each["id"] for each in filled.run("deliveries", "--state", "dead", "--json").json] == [DEAD]
     assert [each["id"] for each in filled.run("deliveries", "--channel", "ops", "--json").json] == [FRESH]
@@ -146,6 +147,12 @@ def test_channels_are_switched_without_a_relay(filled: Shell) -> None:
         ("deliveries", "show", "dlv_1"),
         ("deliveries", "replay", "dlv_1"),
         ("alerts",),
+        ("alerts", "show", "alr_1"),
+        ("ack", "alr_1"),
+        ("silences",),
+        ("silences", "add", "--type", "*", "--for", "1h", "--comment", "x"),
+        ("silences", "expire", "sil_1"),
+        ("explain", "--delivery", "dlv_1"),
         ("events",),
         ("channels",),
         ("journal",),
