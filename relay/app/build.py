@@ -12,7 +12,9 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from relay.app.clients import Clients
+from relay.channels.base import secret_parts
 from relay.engine.dispatch import ChannelLoop
+from relay.engine.heartbeat import Greeting, Switch
 from relay.engine.intake import Setting
 from relay.engine.own import News
 from relay.engine.policy import About, Damping, Policy
@@ -81,7 +83,8 @@ def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
         failures={each.name: each.failures for each in settings.clusters},
     )
     watched = {watcher.watch: watcher.sources for watcher in watchers}
-    return Setting(policy, router(settings), watched)
+    pinged = [each.name for each in settings.heartbeats if each.url is not None]
+    return Setting(policy, router(settings), watched, pinged)
 
 
 def watchers(settings: Settings, tools: Tools) -> Iterator[Watcher[Any]]:
@@ -109,6 +112,11 @@ def supervisors(
 ) -> list[Supervisor]:
     """Return what keeps the watchers looking."""
     return [Supervisor(each, take, tools.clock, tools.source, store_failed) for each in found]
+
+
+def heartbeats(settings: Settings) -> list[Switch | Greeting]:
+    """Return the heartbeats, ready to beat."""
+    return [each.built(settings.timezone) for each in settings.heartbeats]
 
 
 def senders(settings: Settings, tools: Tools) -> list[Sender]:
@@ -147,6 +155,10 @@ def secrets(settings: Settings) -> tuple[str, ...]:
             found += [proxy, unquote(urlsplit(proxy).password or "")]
     for channel in settings.destinations:
         found.extend(channel.secrets())
+    for heartbeat in settings.heartbeats:
+        for secret in (heartbeat.url, heartbeat.proxy):
+            if secret is not None:
+                found += [secret.get_secret_value(), *secret_parts(secret.get_secret_value())]
     return tuple(secret for secret in found if secret)
 
 

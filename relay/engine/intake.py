@@ -23,21 +23,23 @@ _log = structlog.get_logger("relay.intake")
 Wake = Callable[[Collection[str]], None]
 """Called with the names of channels that have something to send."""
 
-OWN_WATCHERS = ("channels", "templates", "store", "configuration")
+OWN_WATCHERS = ("channels", "templates", "store", "configuration", "heartbeats")
 """What the relay watches of itself."""
 _CHANNELS = Watch(None, "channels")
+_HEARTBEATS = Watch(None, "heartbeats")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """The part of the configuration that intake works by; replaced whole when it is reloaded.
 
-    ``watched`` are the sources of each watch.
+    ``watched`` are the sources of each watch, ``heartbeats`` the names of those that ping a switch.
     """
 
     policy: Policy
     router: Router
     watched: Mapping[Watch, Collection[str]]
+    heartbeats: Collection[str] = ()
 
 
 class Intake:
@@ -133,6 +135,8 @@ def _of_this_setting(report: Report, setting: Setting) -> Report:
 
 
 def _removed(watch: Watch, source: str, setting: Setting) -> bool:
+    if watch == _HEARTBEATS:
+        return source not in setting.heartbeats
     return watch == _CHANNELS and source not in setting.router.channels
 
 

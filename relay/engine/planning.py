@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from relay.engine.lifecycle import Change, advance, end, of_watch
 from relay.engine.policy import Policy
-from relay.engine.routing import Route, Router
+from relay.engine.routing import OWN_RULE, Route, Router
 from relay.engine.sight import SIGHT, Sight
 from relay.model.alert import Alert, AlertState, Told
 from relay.model.delivery import Delivery, DeliveryState
@@ -41,9 +41,9 @@ class _Draft:
         self.superseded: list[tuple[str, str]] = []
         self.released: list[str] = []
 
-    def tell(self, event: Event) -> None:
-        """Send a one-off event on its ways."""
-        routes = self._router.route(event)
+    def tell(self, event: Event, channels: tuple[str, ...] = ()) -> None:
+        """Send a one-off event on its ways: to the channels, if any are given, else where the rules say."""
+        routes = [Route(OWN_RULE, channel) for channel in channels] or self._router.route(event)
         self._add(event, routes)
         for route in routes:
             self._deliver(event, route, self._at)
@@ -149,12 +149,13 @@ def plan(
 ) -> tuple[Plan, World]:
     """Return what a report makes true, and the world after it.
 
-    ``events`` are those of the report's facts, ``known`` the ids of those that the store already has.
+    ``events`` are those of the report's facts, in their order, ``known`` the ids of those that the store
+    already has.
     """
     draft = _Draft(router, report.at)
-    for event in events:
+    for fact, event in zip(report.facts, events, strict=True):
         if event.id not in known:
-            draft.tell(event)
+            draft.tell(event, fact.channels)
     cluster = report.watch.cluster
     sights = dict(world.sights)
     dark = False

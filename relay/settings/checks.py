@@ -1,6 +1,6 @@
 """What no single value shows: names that must agree, and rules that cannot do what they seem to."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from relay.config import Document, Loc
 from relay.config.tree import Items, Scalar
@@ -16,26 +16,36 @@ HasTemplate = Callable[[str, str], bool]
 """Tells whether a channel kind has a template of a name."""
 
 
+_NAMED = ("clusters", "channels", "rules", "heartbeats")
+
+
 def errors(document: Document, check_when: Callable[[str], None]) -> Iterator[Problem]:
     """Yield what makes settings unusable though each value is good by itself.
 
     Works on what was written, which may be of any type. ``check_when`` raises ValueError for a bad
     expression.
     """
-    names = {part: list(_texts(document, (part,), "name")) for part in ("clusters", "channels", "rules")}
+    names = {part: list(_texts(document, (part,), "name")) for part in _NAMED}
     for found in names.values():
         yield from _repeated(found, document)
     channels = [name for _, name in names["channels"]]
     for at in range(_length(document, ("rules",))):
-        for place, channel in _listed(document, ("rules", at, "channels")):
-            if channel not in channels:
-                hint = f"there are {', '.join(channels)}" if channels else "no channel is configured"
-                yield document.problem(place, f"there is no channel {channel!r}", hint)
+        yield from _unknown(_listed(document, ("rules", at, "channels")), channels, document)
+    yield from _unknown(_texts(document, ("heartbeats",), "channel"), channels, document)
     for place, when in _texts(document, ("rules",), "when"):
         try:
             check_when(when)
         except ValueError as error:
             yield document.problem(place, str(error), None)
+
+
+def _unknown(
+    named: Iterable[tuple[Loc, str]], channels: Sequence[str], document: Document
+) -> Iterator[Problem]:
+    for place, channel in named:
+        if channel not in channels:
+            hint = f"there are {', '.join(channels)}" if channels else "no channel is configured"
+            yield document.problem(place, f"there is no channel {channel!r}", hint)
 
 
 def _length(document: Document, place: Loc) -> int:

@@ -5,9 +5,8 @@ from functools import reduce
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from relay.channels import Channel, channel_type, kinds
 from relay.config import Duration, RootSettings, Section
@@ -15,6 +14,7 @@ from relay.engine.rules import Rule, default_rules
 from relay.model.catalogue import CATALOGUE
 from relay.model.severity import Severity
 from relay.settings.cluster import ClusterSettings, Url
+from relay.settings.heartbeat import HeartbeatSettings, Zone
 
 
 def _check_listen(text: str) -> str:
@@ -22,14 +22,6 @@ def _check_listen(text: str) -> str:
     if not host or not port.isdigit() or int(port) > 65535:
         raise ValueError("must be host:port, such as 127.0.0.1:8080")
     return text
-
-
-def _check_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError("must be an IANA time zone, such as Europe/Berlin") from None
-    return name
 
 
 def _check_type(name: str) -> str:
@@ -86,6 +78,16 @@ class LogSettings(Section):
     """`auto`: readable on a terminal, JSON otherwise."""
 
 
+def _off(value: Any) -> Any:
+    return None if isinstance(value, str) and value.strip().lower() == "off" else value
+
+
+ReportAbsence = Annotated[
+    Annotated[Duration, Field(ge=timedelta(minutes=2))] | None,
+    BeforeValidator(_off, json_schema_input_type=Duration | Literal["off"] | None),
+]
+"""At least as long as two signs of life may lie apart; None for `off`."""
+
 _members: Any = reduce(or_, (channel_type(kind) for kind in kinds()))
 AnyChannel = Annotated[_members, Field(discriminator="kind")]
 
@@ -112,7 +114,7 @@ class Settings(RootSettings):
     """Severities other than the usual ones, per event type."""
     templates: Path | None = None
     """A directory of your own templates; they come before the ones that are shipped."""
-    timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
+    timezone: Zone = "UTC"
     """The time zone in which messages tell times."""
     retention: RetentionSettings = RetentionSettings()
     """How long things are kept."""
@@ -120,6 +122,10 @@ class Settings(RootSettings):
     """How long a graceful stop may take."""
     log: LogSettings = LogSettings()
     """The relay's own log."""
+    heartbeats: list[HeartbeatSettings] = Field(default_factory=list)
+    """Signs of life, to dead man's switches and to channels."""
+    report_absence: ReportAbsence = timedelta(minutes=5)
+    """After how long an absence the relay tells that it was away, at least 2m; `off`: never."""
 
     @property
     def channel_names(self) -> list[str]:

@@ -15,7 +15,17 @@ from relay.model.errors import StoreError
 from relay.model.observation import CursorMove
 from relay.model.plan import Plan
 from relay.store import rows
-from relay.store.schema import alerts, attempts, channels, contents, cursors, deliveries, events, journal
+from relay.store.schema import (
+    ALIVE,
+    alerts,
+    attempts,
+    channels,
+    contents,
+    cursors,
+    deliveries,
+    events,
+    journal,
+)
 
 _MOST_PAGES = 1000
 
@@ -181,9 +191,21 @@ def hasten(connection: Connection, runs: Sequence[tuple[str, datetime]]) -> list
     return [None] * len(runs)
 
 
-def beat(connection: Connection, moments: Sequence[datetime]) -> list[None]:
-    """Write when the relay was last alive."""
-    _upsert(connection, cursors, ["scope"], [{"scope": "relay/alive", "value": moments[-1].isoformat()}])
+_PROBE = "relay/probe"
+
+
+def beat(connection: Connection, beats: Sequence[tuple[datetime, CursorMove | None]]) -> list[None]:
+    """Write when the relay was last alive, and what that would wipe out. Raises CursorMovedError."""
+    for at, move in beats:
+        if move is not None:
+            _move(connection, move)
+        _upsert(connection, cursors, ["scope"], [{"scope": ALIVE, "value": at.isoformat()}])
+    return [None] * len(beats)
+
+
+def probe(connection: Connection, moments: Sequence[datetime]) -> list[None]:
+    """Write something that nobody reads."""
+    _upsert(connection, cursors, ["scope"], [{"scope": _PROBE, "value": moments[-1].isoformat()}])
     return [None] * len(moments)
 
 
