@@ -161,7 +161,7 @@ _DETAILS: dict[str, tuple[str, str, d.Details]] = {
     ),
     "relay.heartbeat": (
         "morning",
-        "The relay is alive",
+        "The relay is alive, but does not see everything",
         d.Heartbeat(
             heartbeat="morning",
             scheduled_at=_WHEN,

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from relay.channels.over_http import http_url
-from relay.config import Duration, Section
+from relay.config import Duration, Section, at_least
 from relay.engine.heartbeat import Greeting, Switch
 from relay.engine.schedule import Schedule, check_schedule
 from relay.http import Route
@@ -37,7 +37,7 @@ class HeartbeatSettings(Section):
     """A dead man's switch, such as healthchecks: pinged while the relay is well. Also as `url_file`."""
     method: Literal["GET", "POST"] = "GET"
     """How it is pinged."""
-    every: Annotated[Duration, Field(ge=timedelta(seconds=10))] = timedelta(minutes=1)
+    every: Annotated[Duration, at_least(timedelta(seconds=10))] = timedelta(minutes=1)
     """How long from one ping to the next, at least 10s."""
     ca_file: Path | None = None
     """PEM file of the authorities to trust instead of the system's."""

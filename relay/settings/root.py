@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from relay.channels import Channel, channel_type, kinds
-from relay.config import Duration, RootSettings, Section
+from relay.config import Duration, RootSettings, Section, at_least
 from relay.engine.rules import Rule, default_rules
 from relay.model.catalogue import CATALOGUE
 from relay.model.severity import Severity
@@ -83,7 +83,7 @@ def _off(value: Any) -> Any:
 
 
 ReportAbsence = Annotated[
-    Annotated[Duration, Field(ge=timedelta(minutes=2))] | None,
+    Annotated[Duration, at_least(timedelta(minutes=2))] | None,
     BeforeValidator(_off, json_schema_input_type=Duration | Literal["off"] | None),
 ]
 """At least as long as two signs of life may lie apart; None for `off`."""
