@@ -123,7 +123,15 @@ async def test_an_absence_is_told_once_every_watcher_has_looked(folder: Path) ->
     again.look()
     await again.pass_(5)
     assert len(await again.told()) == 1
+    assert await again.store.cursor(SCOPE) == ""
     await again.die()
+    third = Process(folder, after(beat, 3 * HOUR))
+    await third.start()
+    third.look()
+    await third.pass_(5)
+    _, later = await third.told()
+    assert later.details["seconds"] == 2 * HOUR - 60, "what was told before is no part of it"
+    await third.die()
 
 
 @pytest.mark.parametrize("seconds", [60, 299, -HOUR])
