@@ -170,6 +170,10 @@ class Pinger:
             )
         except HttpError as error:
             return str(error)
+        except Exception as error:
+            # A bug must not make the switch fall silent unexplained.
+            _log.exception("a ping failed", heartbeat=switch.name)
+            return f"internal error ({type(error).__name__}); please report it with the log"
         return refusal(answer)
 
 
