@@ -3,19 +3,22 @@
 import asyncio
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
 import structlog
 
 from relay.app import build
 from relay.app.build import Tools
+from relay.app.chores import Chore, Heartbeat, Heartbeats, cancel, for_ever
 from relay.app.clients import Clients
 from relay.app.places import control_socket
 from relay.app.reload import watch_files
+from relay.engine.absence import Presence
 from relay.engine.desk import Desk
 from relay.engine.dispatch import Dispatcher
 from relay.engine.emergency import Emergency
+from relay.engine.heartbeat import Greeter, Pinger, State, Switch
 from relay.engine.intake import Intake
 from relay.engine.operate import Operator
 from relay.engine.own import News
@@ -37,7 +40,6 @@ _log = structlog.get_logger("relay.app")
 _PRUNE_EVERY = 600.0
 _PRUNE_PAUSE = 0.2
 _CHORE_PAUSE = 5.0
-_BEAT_EVERY = 60.0
 _TIME_EVERY = 5.0
 _LATE = 3
 _LATE_SECONDS = 60.0
@@ -68,6 +70,7 @@ class App:
         self._reread = reread
         self._clock = clock
         self._source = source
+        self._since = clock.now()
         self._reach = reach
         self._random_bytes = random_bytes
         self._pages = build.pages(self._settings, clock)
@@ -100,18 +103,20 @@ class App:
             await self._start()
             stack.push_async_callback(self._stop)
             chores = [
-                asyncio.create_task(_for_ever(chore, self._clock))
+                asyncio.create_task(for_ever(chore, self._clock))
                 for chore in (
                     self._emergency.run,
                     self._prune_regularly,
-                    self._beat_regularly,
+                    self._presence.beat,
+                    self._presence.tell,
                     self._let_time_pass,
                     self._reload_when_told,
                     lambda: watch_files(self._files, self.reloading, self._clock),
                 )
             ]
-            stack.push_async_callback(_cancel, chores)
+            stack.push_async_callback(cancel, chores)
             self.ready.set()
+            await self._heartbeats.follow(build.heartbeats(settings))
             _announce_unsafe(settings)
             _log.info(
                 "running",
@@ -171,6 +176,15 @@ class App:
         )
         await self._intake.start(self._clock.now())
         await self._desk.load(self._clock.now())
+        self._presence = Presence(
+            tools.store,
+            self._clock,
+            self._intake.take,
+            lambda: [each.last for each in self._supervisors],
+            lambda: self._settings.report_absence,
+            self._emergency.store_failed,
+        )
+        await self._presence.start()
         broken = (
             alert.source
             for alert in self._intake.alerts
@@ -178,10 +192,27 @@ class App:
             if alert.type == "template.failing" and alert.absent_since is None
         )
         self._news = News(self._intake.take, self._clock, self._emergency.store_failed, broken)
+        self._heartbeats = Heartbeats(self._heartbeat, self._clock)
         await self._know_channels()
         await self._tell_anew()
         await self._go_on(self._made(settings))
         self._look(build.supervisors(found, tools, self._intake.take, self._emergency.store_failed))
+
+    def _heartbeat(self, each: Heartbeat) -> Chore:
+        tools = self._tools
+        if isinstance(each, Switch):
+            return Pinger(each, tools.http, tools.clock, tools.source, self.health, self._news).run
+        failed = self._emergency.store_failed
+        return Greeter(each, tools.store, tools.clock, self._intake.take, self._state, failed).run
+
+    def _state(self) -> State:
+        return State(
+            running_since=self._since,
+            clusters=[cluster.name for cluster in self._settings.clusters],
+            looks=[each.last for each in self._supervisors],
+            alerts=self._intake.alerts,
+            troubles=self.health(),
+        )
 
     async def _tell_anew(self) -> None:
         """Tell what the last process noted about itself but was killed before it could tell."""
@@ -232,7 +263,8 @@ class App:
         ]
 
     async def _stop(self) -> None:
-        await _cancel(self._looking)
+        await self._heartbeats.follow(())
+        await cancel(self._looking)
         await self._dispatcher.stop(self._settings.stop_within.total_seconds())
 
     async def _reload_when_told(self) -> None:
@@ -263,11 +295,12 @@ class App:
         found = list(build.watchers(fresh, tools))
         # Everything that can fail is made before anything is changed.
         changed, senders = build.setting(fresh, found), self._made(fresh)
-        await _cancel(self._looking)
+        await cancel(self._looking)
         try:
             await self._intake.change(changed, self._clock.now())
             self._settings, self._pages = fresh, build.pages(fresh, self._clock)
             await self._know_channels()
+            await self._heartbeats.follow(build.heartbeats(fresh))
             await self._go_on(senders)
         finally:
             self._look(build.supervisors(found, tools, self._intake.take, self._emergency.store_failed))
@@ -290,14 +323,6 @@ class App:
         alerts = max(keep.alerts, build.policy(self._settings).memory)
         return Cut(now - keep.deliveries, now - keep.events, now - alerts)
 
-    async def _beat_regularly(self) -> None:
-        while True:
-            try:
-                await self._tools.store.beat(self._clock.now())
-            except StoreError as error:
-                self._emergency.store_failed(error)
-            await self._clock.sleep(_BEAT_EVERY)
-
     async def _let_time_pass(self) -> None:
         while True:
             await self._clock.sleep(_TIME_EVERY)
@@ -314,19 +339,3 @@ def _announce_unsafe(settings: Settings) -> None:
     for channel in settings.destinations:
         if getattr(channel, "verify", True) is False:
             _log.warning("unsafe: any certificate is accepted (verify: false)", channel=channel.name)
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _for_ever(chore: Callable[[], Awaitable[None]], clock: Clock) -> None:
-    """Do a chore until cancelled; one that fails is logged and begun anew, for nobody else would notice."""
-    while True:
-        try:
-            return await chore()
-        except Exception:
-            _log.exception("a chore failed")
-            await clock.sleep(_CHORE_PAUSE)

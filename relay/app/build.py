@@ -12,7 +12,9 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from relay.app.clients import Clients
+from relay.channels.base import secret_parts
 from relay.engine.dispatch import ChannelLoop
+from relay.engine.heartbeat import Greeting, Switch
 from relay.engine.inhibition import Inhibitions
 from relay.engine.intake import Setting
 from relay.engine.own import News
@@ -100,7 +102,8 @@ def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
     """Return what intake works by."""
     watched = {watcher.watch: watcher.sources for watcher in watchers}
     rules = Rules(router(settings), Inhibitions(settings.inhibit), settings.times)
-    return Setting(policy(settings), rules, watched)
+    pinged = [each.name for each in settings.heartbeats if each.url is not None]
+    return Setting(policy(settings), rules, watched, pinged)
 
 
 def watchers(settings: Settings, tools: Tools) -> Iterator[Watcher[Any]]:
@@ -145,6 +148,11 @@ def acknowledge_url(settings: Settings, tools: Tools, channel: str) -> Callable[
 def pages(settings: Settings, clock: Clock) -> Pages:
     """Return what renders the server's pages."""
     return Pages(clock=clock, timezone=ZoneInfo(settings.timezone))
+
+
+def heartbeats(settings: Settings) -> list[Switch | Greeting]:
+    """Return the heartbeats, ready to beat."""
+    return [each.built(settings.timezone) for each in settings.heartbeats]
 
 
 def senders(
@@ -205,6 +213,10 @@ def secrets(settings: Settings) -> tuple[str, ...]:
             found += [proxy, unquote(urlsplit(proxy).password or "")]
     for channel in settings.destinations:
         found.extend(channel.secrets())
+    for heartbeat in settings.heartbeats:
+        for secret in (heartbeat.url, heartbeat.proxy):
+            if secret is not None:
+                found += [secret.get_secret_value(), *secret_parts(secret.get_secret_value())]
     return tuple(secret for secret in found if secret)
 
 

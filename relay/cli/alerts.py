@@ -104,6 +104,8 @@ def _notes(alert: Alert, scene: Scene, now: datetime) -> list[str]:
     silence = scene.silences.holding(alert, now)
     if silence is not None:
         found.append(f"silenced by {silence.id[:12]}: {silence.comment}")
+    if alert.flapping:
+        found.append("flapping: quiet until it settles")
     if alert.inhibited:
         found.append("inhibited: a larger alert covers it")
     return found
@@ -124,6 +126,7 @@ def _document(alert: Alert, scene: Scene, now: datetime) -> dict[str, Any]:
         "ends_at": stamp(alert.ends_at) if alert.state is AlertState.RESOLVED else None,
         "ended_because": alert.ended_because,
         "inhibited": alert.inhibited,
+        "flapping": alert.flapping,
         "silenced_by": None if silence is None else silence.id,
         "acknowledged": None if acknowledged is None else acknowledgement_document(acknowledged),
         "channels": [told.channel for told in alert.told],
@@ -193,6 +196,8 @@ def _fields(alert: Alert, scene: Scene, now: datetime, zone: str) -> Iterator[tu
     if silence is not None:
         said = f"by {silence.id} until {local(silence.ends_at, zone)}: {silence.author}: {silence.comment}"
         yield "silenced", said
+    if alert.flapping:
+        yield "flapping", "it comes and goes too often to tell each time: quiet until it settles"
     if alert.inhibited:
         yield "inhibited", "a larger alert covers it"
 

@@ -118,6 +118,13 @@ def _summary(out: Console, settings: Settings) -> None:
         note = "" if settings.rules else " (none are written: severity warning and worse)"
         where = ", ".join(rule.channels)
         out.print(Text.assemble(("rule           ", "bold"), f"{clean(rule.name)} → {clean(where)}{note}"))
+    for beat in settings.heartbeats:
+        what = (
+            f"pings every {format_duration(beat.every)}"
+            if beat.url is not None
+            else f"{beat.schedule} → {beat.channel}"
+        )
+        out.print(Text.assemble(("heartbeat      ", "bold"), f"{clean(beat.name)}: {clean(what)}"))
 
 
 def _watchers(cluster: Any) -> dict[str, str]:

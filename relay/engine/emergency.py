@@ -77,7 +77,7 @@ class Emergency:
 
     async def _works(self) -> bool:
         try:
-            await self._store.beat(self._clock.now())
+            await self._store.probe(self._clock.now())
         except StoreError as error:
             self._error = str(error)
             return False

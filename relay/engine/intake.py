@@ -23,9 +23,10 @@ _log = structlog.get_logger("relay.intake")
 Wake = Callable[[Collection[str]], None]
 """Called with the names of channels that have something to send."""
 
-OWN_WATCHERS = ("channels", "templates", "store", "configuration")
+OWN_WATCHERS = ("channels", "templates", "store", "configuration", "heartbeats")
 """What the relay watches of itself."""
 _CHANNELS = Watch(None, "channels")
+_HEARTBEATS = Watch(None, "heartbeats")
 _GROUPS = timedelta(days=7)
 """A group that was told longer ago is a new one when something joins it."""
 
@@ -40,6 +41,7 @@ class Setting:
     policy: Policy
     rules: Rules
     watched: Mapping[Watch, Collection[str]]
+    heartbeats: Collection[str] = ()
 
 
 class Intake:
@@ -160,6 +162,8 @@ def _of_this_setting(report: Report, setting: Setting) -> Report:
 
 
 def _removed(watch: Watch, source: str, setting: Setting) -> bool:
+    if watch == _HEARTBEATS:
+        return source not in setting.heartbeats
     return watch == _CHANNELS and source not in setting.rules.router.channels
 
 

@@ -10,7 +10,7 @@ from relay.engine.intervals import Times
 from relay.engine.lifecycle import Change, Recent, advance, elapse, end, lately, of_watch
 from relay.engine.policy import Policy
 from relay.engine.review import RECHECK
-from relay.engine.routing import Route, Router
+from relay.engine.routing import OWN_RULE, Route, Router
 from relay.engine.rules import GroupOptions
 from relay.engine.sight import SIGHT, Sight
 from relay.model.alert import Alert, AlertState, Told
@@ -65,9 +65,9 @@ class _Draft:
         if before is None or before.write() != text:
             self.memos[sight_memo(cluster)] = text
 
-    def tell(self, event: Event) -> None:
-        """Send a one-off event on its ways."""
-        routes = self._router.route(event)
+    def tell(self, event: Event, channels: tuple[str, ...] = ()) -> None:
+        """Send a one-off event on its ways: to the channels, if any are given, else where the rules say."""
+        routes = [Route(OWN_RULE, channel) for channel in channels] or self._router.route(event)
         self._add(event, routes)
         for route in routes:
             escalation = route.reason is Reason.ESCALATION
@@ -262,13 +262,14 @@ def plan(
 ) -> tuple[Plan, World]:
     """Return what a report makes true, and the world after it.
 
-    ``events`` are those of the report's facts, ``known`` the ids of those that the store already has.
+    ``events`` are those of the report's facts, in their order, ``known`` the ids of those that the store
+    already has.
     """
     world = replace(world, recent=lately(world.recent, report.at, policy))
     draft = _Draft(world, rules, report.at)
-    for event in events:
+    for fact, event in zip(report.facts, events, strict=True):
         if event.id not in known:
-            draft.tell(event)
+            draft.tell(event, fact.channels)
     cluster = report.watch.cluster
     sights = dict(world.sights)
     if cluster is not None:

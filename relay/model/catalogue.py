@@ -35,6 +35,7 @@ _OWN = {
     SubjectKind.TEMPLATE,
     SubjectKind.STORE,
     SubjectKind.CONFIGURATION,
+    SubjectKind.RELAY,
 }
 
 _K, _S = SubjectKind, Severity
@@ -207,6 +208,29 @@ CATALOGUE: dict[str, EventType] = {
             _S.WARNING,
             _K.CONFIGURATION,
             d.ConfigTrouble,
+        ),
+        EventType(
+            "heartbeat.failing",
+            "A dead man's switch cannot be reached; it will soon raise an alarm of its own.",
+            _S.WARNING,
+            _K.RELAY,
+            d.HeartbeatTrouble,
+        ),
+        EventType(
+            "relay.heartbeat",
+            "The relay is alive: told on a schedule, to the one channel that the heartbeat names.",
+            _S.INFO,
+            _K.RELAY,
+            d.Heartbeat,
+            lasting=False,
+        ),
+        EventType(
+            "relay.resumed",
+            "The relay was away, not running or asleep, and watches again.",
+            _S.WARNING,
+            _K.RELAY,
+            d.Resumed,
+            lasting=False,
         ),
         EventType(
             "relay.test",

@@ -246,6 +246,73 @@ class ConfigTrouble(Details):
     problems: list[str] = Field(description="what is wrong, one line each")
 
 
+class HeartbeatTrouble(Details):
+    """A dead man's switch that cannot be reached."""
+
+    heartbeat: str = Field(description="the heartbeat's name")
+    reason: str = Field(description="why the last ping failed")
+    failures: int = Field(description="how many intervals in a row have passed without a ping that arrived")
+    arrived_at: datetime | None = Field(
+        description="when a ping last arrived; null if none has since the relay was started"
+    )
+
+
+class Unread(Details):
+    """A part of a watch that could not be read at the last look."""
+
+    source: str = Field(description="the replica or repository; empty for all")
+    cause: str = Field(description="why, and what to do about it")
+
+
+class Looked(Details):
+    """How the last look of one watcher went."""
+
+    cluster: str = Field(description="the cluster")
+    watcher: str = Field(description="the watcher")
+    looked_at: datetime | None = Field(description="when its last look ended; null if it has not looked yet")
+    unread: list[Unread] = Field(description="what could not be read then")
+
+
+class Heartbeat(Details):
+    """A sign of life, and how the relay is."""
+
+    heartbeat: str = Field(description="the heartbeat's name")
+    scheduled_at: datetime = Field(description="the time of its schedule that this tells")
+    version: str = Field(description="the relay's version")
+    running_since: datetime = Field(description="when the relay was started")
+    clusters: list[str] = Field(description="the clusters that it watches")
+    looks: list[Looked] = Field(description="the last look of each watcher")
+    firing: int = Field(description="how many alerts fire")
+    waiting: int = Field(description="how many deliveries wait, on all channels")
+    troubles: list[str] = Field(description="what is not well with the relay, as /readyz tells it")
+
+
+class Missed(Details):
+    """Something that happened while the relay was away."""
+
+    type: str = Field(description="the event's type")
+    severity: str = Field(description="its severity")
+    cluster: str = Field(description="the cluster")
+    summary: str = Field(description="the event in one line")
+    happened_at: datetime = Field(description="when it happened")
+
+
+class Resumed(Details):
+    """How long the relay was away, and what it has caught up on."""
+
+    since: datetime = Field(description="its last sign of life before")
+    until: datetime = Field(description="its first one after")
+    seconds: float = Field(description="how long that is")
+    why: str = Field(description='"not running", "asleep", or both joined by "and"')
+    total: int = Field(description="how many events that happened meanwhile have been caught up on so far")
+    counts: dict[str, int] = Field(description="their number by event type")
+    first: list[Missed] = Field(description="the first of them, the worst ones first")
+    unread: list[str] = Field(
+        description="the watchers (cluster/watcher) that could not read everything since: what happened "
+        "there is not known yet"
+    )
+
+
 class Test(Details):
     """A test message."""
 

@@ -24,6 +24,7 @@ class SubjectKind(StrEnum):
     TEMPLATE = "template"
     STORE = "store"
     CONFIGURATION = "configuration"
+    RELAY = "relay"
 
 
 @dataclass(frozen=True, slots=True)

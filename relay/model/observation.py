@@ -22,7 +22,10 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that happened once. ``identity`` is what makes it this fact and no other."""
+    """Something that happened once. ``identity`` is what makes it this fact and no other.
+
+    ``channels``, if there are any, are where it goes, whatever the rules say.
+    """
 
     type: str
     identity: tuple[str, ...]
@@ -31,6 +34,7 @@ class Fact:
     happened_at: datetime
     details: Mapping[str, Any] = field(default_factory=dict)
     severity: Severity | None = None
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,26 @@ class Failure:
     retry_after: float | None = None
     silent: bool = False
     internal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the last look of a watcher went, for whoever asks whether the relay sees anything.
+
+    ``began`` is when it began, in seconds of the clock that never goes back, and ``at`` when it ended; None
+    if there was none. ``unread`` are those of its ``sources`` that could not be read then, and why.
+    """
+
+    watch: Watch
+    sources: tuple[str, ...]
+    began: float | None = None
+    at: datetime | None = None
+    unread: Mapping[str, str] = field(default_factory=dict)
+
+    def saw_since(self, moment: float) -> bool:
+        """Tell whether it began after a moment (monotonic seconds) and could read anything at all."""
+        blind = bool(self.sources) and all(source in self.unread for source in self.sources)
+        return self.began is not None and self.began >= moment and not blind
 
 
 @dataclass(frozen=True, slots=True)

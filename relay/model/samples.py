@@ -228,6 +228,74 @@ _DETAILS: dict[str, tuple[str, str, d.Details]] = {
         "The changed configuration was rejected",
         d.ConfigTrouble(path="relay.yaml", problems=["relay.yaml:12:5: channels[0].kid: unknown key"]),
     ),
+    "heartbeat.failing": (
+        "healthchecks",
+        "Heartbeat healthchecks does not arrive",
+        d.HeartbeatTrouble(
+            heartbeat="healthchecks",
+            reason="https://hc-ping.com: cannot connect (connection refused): check host, port and firewall",
+            failures=3,
+            arrived_at=_WHEN - timedelta(minutes=4),
+        ),
+    ),
+    "relay.heartbeat": (
+        "morning",
+        "The relay is alive, but does not see everything",
+        d.Heartbeat(
+            heartbeat="morning",
+            scheduled_at=_WHEN,
+            version="0.1.0",
+            running_since=_WHEN - timedelta(days=3),
+            clusters=["prod"],
+            looks=[
+                d.Looked(
+                    cluster="prod", watcher="changefeed", looked_at=_WHEN - timedelta(seconds=12), unread=[]
+                ),
+                d.Looked(
+                    cluster="prod",
+                    watcher="ping",
+                    looked_at=_WHEN - timedelta(seconds=3),
+                    unread=[
+                        d.Unread(
+                            source="msr-2.example.com", cause="connection refused: is MSR running there?"
+                        )
+                    ],
+                ),
+            ],
+            firing=1,
+            waiting=4,
+            troubles=[],
+        ),
+    ),
+    "relay.resumed": (
+        "relay",
+        "The relay was away for 1h 2m (not running); 2 events of that time so far",
+        d.Resumed(
+            since=_WHEN - timedelta(hours=1, minutes=2),
+            until=_WHEN,
+            seconds=3720.0,
+            why="not running",
+            total=2,
+            counts={"trust.deleted": 1, "trust.updated": 1},
+            first=[
+                d.Missed(
+                    type="trust.deleted",
+                    severity="critical",
+                    cluster="prod",
+                    summary="Trust data of prod/app was deleted",
+                    happened_at=_WHEN - timedelta(minutes=40),
+                ),
+                d.Missed(
+                    type="trust.updated",
+                    severity="info",
+                    cluster="prod",
+                    summary="Trust data of prod/api was updated to version 7",
+                    happened_at=_WHEN - timedelta(minutes=55),
+                ),
+            ],
+            unread=["lab/changefeed"],
+        ),
+    ),
     "relay.test": (
         "security",
         "Test message from MSR Relay",

@@ -1,6 +1,6 @@
 """What no single value shows: names that must agree, and rules that cannot do what they seem to."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Final
@@ -25,27 +25,37 @@ _TIMES: Final = ("mute_during", "active_during")
 """The keys of a rule that name time intervals."""
 
 
+_NAMED = ("clusters", "channels", "rules", "heartbeats")
+
+
 def errors(document: Document, check_when: Callable[[str], None]) -> Iterator[Problem]:
     """Yield what makes settings unusable though each value is good by itself.
 
     Works on what was written, which may be of any type. ``check_when`` raises ValueError for a bad
     expression.
     """
-    names = {part: list(_texts(document, (part,), "name")) for part in ("clusters", "channels", "rules")}
+    names = {part: list(_texts(document, (part,), "name")) for part in _NAMED}
     for found in names.values():
         yield from _repeated(found, document)
     channels = [name for _, name in names["channels"]]
     for at in range(_length(document, ("rules",))):
-        for place, channel in _channels_of(document, at):
-            if channel not in channels:
-                hint = f"there are {', '.join(channels)}" if channels else "no channel is configured"
-                yield document.problem(place, f"there is no channel {channel!r}", hint)
+        yield from _unknown(_channels_of(document, at), channels, document)
+    yield from _unknown(_texts(document, ("heartbeats",), "channel"), channels, document)
     yield from _unknown_intervals(document)
     for place, when in _texts(document, ("rules",), "when"):
         try:
             check_when(when)
         except ValueError as error:
             yield document.problem(place, str(error), None)
+
+
+def _unknown(
+    named: Iterable[tuple[Loc, str]], channels: Sequence[str], document: Document
+) -> Iterator[Problem]:
+    for place, channel in named:
+        if channel not in channels:
+            hint = f"there are {', '.join(channels)}" if channels else "no channel is configured"
+            yield document.problem(place, f"there is no channel {channel!r}", hint)
 
 
 def _unknown_intervals(document: Document) -> Iterator[Problem]:

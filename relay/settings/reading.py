@@ -72,6 +72,9 @@ def _is_harmless(warning: Problem, settings: Settings) -> bool:
         url = getattr(channel, "url", None)
         if isinstance(url, SecretStr):
             urls[f"channels[{channel.name}].url"] = url.get_secret_value()
+    for heartbeat in settings.heartbeats:
+        if heartbeat.url is not None:
+            urls[f"heartbeats[{heartbeat.name}].url"] = heartbeat.url.get_secret_value()
     return warning.key in urls and not _holds_a_secret(urls[warning.key])
 
 

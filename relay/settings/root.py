@@ -10,13 +10,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from relay.channels import Channel, channel_type, kinds
-from relay.config import Duration, RootSettings, Section
+from relay.config import Duration, RootSettings, Section, at_least
 from relay.engine.inhibition import InhibitRule
 from relay.engine.intervals import TimeInterval, Times, Zone
 from relay.engine.rules import Rule, default_rules
 from relay.model.catalogue import CATALOGUE
 from relay.model.severity import Severity
 from relay.settings.cluster import ClusterSettings, Url
+from relay.settings.heartbeat import HeartbeatSettings
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """What a bearer token may be (RFC 6750, 2.1)."""
@@ -143,6 +144,16 @@ class LogSettings(Section):
     """`auto`: readable on a terminal, JSON otherwise."""
 
 
+def _never(value: Any) -> Any:
+    return None if isinstance(value, str) and value.strip().lower() == "off" else value
+
+
+ReportAbsence = Annotated[
+    Annotated[Duration, at_least(timedelta(minutes=2))] | None,
+    BeforeValidator(_never, json_schema_input_type=Duration | Literal["off"] | None),
+]
+"""At least as long as two signs of life may lie apart; None for `off`."""
+
 _members: Any = reduce(or_, (channel_type(kind) for kind in kinds()))
 AnyChannel = Annotated[_members, Field(discriminator="kind")]
 
@@ -184,6 +195,10 @@ class Settings(RootSettings):
     """How long a graceful stop may take."""
     log: LogSettings = LogSettings()
     """The relay's own log."""
+    heartbeats: list[HeartbeatSettings] = Field(default_factory=list)
+    """Signs of life, to dead man's switches and to channels."""
+    report_absence: ReportAbsence = timedelta(minutes=5)
+    """After how long an absence the relay tells that it was away, at least 2m; `off`: never."""
 
     @property
     def channel_names(self) -> list[str]:

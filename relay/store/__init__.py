@@ -2,7 +2,8 @@
 
 from relay.store.queue import Claim, Waiting
 from relay.store.reads import Filter
+from relay.store.schema import ALIVE
 from relay.store.store import Store
-from relay.store.writes import ALIVE, CursorMovedError, Cut, Deed, Settlement
+from relay.store.writes import CursorMovedError, Cut, Deed, Settlement
 
 __all__ = ["ALIVE", "Claim", "CursorMovedError", "Cut", "Deed", "Filter", "Settlement", "Store", "Waiting"]

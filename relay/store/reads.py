@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from relay.model.alert import Alert, AlertState
 from relay.model.delivery import Attempt, ChannelHealth, Delivery
@@ -15,8 +15,8 @@ from relay.model.silence import Acknowledgement, Silence
 from relay.model.text import storable
 from relay.store import rows
 from relay.store.parts import parts
-from relay.store.schema import acknowledgements as acknowledgements_table
 from relay.store.schema import (
+    ALIVE,
     alerts,
     attempts,
     channels,
@@ -27,6 +27,7 @@ from relay.store.schema import (
     groups,
     journal,
 )
+from relay.store.schema import acknowledgements as acknowledgements_table
 from relay.store.schema import silences as silences_table
 
 
@@ -128,6 +129,15 @@ def cursor(connection: Connection, scope: str) -> str | None:
     return connection.execute(select(cursors.c.value).where(cursors.c.scope == scope)).scalar()
 
 
+def last_beat(connection: Connection) -> datetime | None:
+    """Return when the relay last wrote that it is alive, None if never or if that is not readable."""
+    try:
+        at = datetime.fromisoformat(cursor(connection, ALIVE) or "")
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 def healths(connection: Connection) -> dict[str, ChannelHealth]:
     """Return what is remembered of the channels, by name."""
     found = (rows.read_health(row) for row in connection.execute(select(channels)).mappings())
@@ -162,6 +172,18 @@ def list_events(connection: Connection, wanted: Filter) -> list[tuple[int, bool,
     if wanted.before is not None:
         query = query.where(events.c.seq < wanted.before)
     return [(row.seq, row.routed, Event.from_json(row.body)) for row in connection.execute(query)]
+
+
+def seen_since(
+    connection: Connection, at: datetime, after: tuple[datetime, int] | None, limit: int
+) -> list[tuple[int, Event]]:
+    """Return (seq, event) of what was seen of clusters at that time or later, the earliest first."""
+    query = select(events).where(events.c.seen_at >= at, events.c.cluster.is_not(None))
+    if after is not None:
+        seen_at, seq = after
+        query = query.where(events.c.seen_at >= seen_at, or_(events.c.seen_at > seen_at, events.c.seq > seq))
+    query = query.order_by(events.c.seen_at, events.c.seq).limit(limit)
+    return [(row.seq, Event.from_json(row.body)) for row in connection.execute(query)]
 
 
 def list_alerts(connection: Connection, wanted: Filter) -> list[Alert]:

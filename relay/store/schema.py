@@ -111,6 +111,9 @@ cursors = Table(
     Column("value", Words, nullable=False),
 )
 
+ALIVE = "relay/alive"
+"""The scope whose value is the time (ISO) of the relay's last sign of life."""
+
 deliveries = Table(
     "deliveries",
     metadata,

@@ -13,6 +13,7 @@ from relay.model.alert import Alert
 from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState
 from relay.model.errors import StoreError
 from relay.model.event import Event
+from relay.model.observation import CursorMove
 from relay.model.plan import Group, Plan, Rewrite
 from relay.model.silence import Acknowledgement, Silence
 from relay.model.steps import Reach, Step, pass_by
@@ -113,9 +114,20 @@ class Store:
         """Make due what a channel has tried in vain and would try again later."""
         await self._write(writes.hasten, (channel, now))
 
-    async def beat(self, now: datetime) -> None:
-        """Write that the relay is alive: also the way to find out whether the store can be written."""
-        await self._write(writes.beat, now)
+    async def beat(self, now: datetime, move: CursorMove | None = None) -> None:
+        """Write that the relay is alive, in one transaction with the move of a cursor, if there is one.
+
+        Raises CursorMovedError, and then nothing is written.
+        """
+        await self._write(writes.beat, (now, move))
+
+    async def last_beat(self) -> datetime | None:
+        """Return when the relay last wrote that it is alive, None if never."""
+        return await self._read(reads.last_beat)
+
+    async def probe(self, now: datetime) -> None:
+        """Find out whether the store can be written. It is no sign of life: those are evidence."""
+        await self._write(writes.probe, now)
 
     async def keep_first(self, scope: str, value: str) -> str:
         """Keep a value under a scope, unless one is there already; return the one that is there then."""
@@ -216,6 +228,15 @@ class Store:
     async def list_events(self, wanted: Filter) -> list[tuple[int, bool, Event]]:
         """Return (seq, whether a rule took it, event), the newest first."""
         return await self._read(reads.list_events, wanted)
+
+    async def seen_since(
+        self, at: datetime, after: tuple[datetime, int] | None = None, limit: int = 500
+    ) -> list[tuple[int, Event]]:
+        """Return (seq, event) of what was seen of clusters at that time or later, the earliest first.
+
+        ``after`` are the ``seen_at`` and ``seq`` of the last row of the page before.
+        """
+        return await self._read(reads.seen_since, at, after, limit)
 
     async def list_alerts(self, wanted: Filter) -> list[Alert]:
         """Return alerts, the latest to start first."""

@@ -31,6 +31,7 @@ from relay.model.silence import Acknowledgement, Silence
 from relay.store import rows
 from relay.store.parts import parts
 from relay.store.schema import (
+    ALIVE,
     acknowledgements,
     alerts,
     attempts,
@@ -44,8 +45,6 @@ from relay.store.schema import (
     silences,
 )
 
-ALIVE = "relay/alive"
-"""The cursor that says when a relay last wrote that it runs."""
 _MOST_PAGES = 1000
 _SENT = (DeliveryState.DELIVERED, DeliveryState.PARTIAL)
 _UNDER_WAY = timedelta(seconds=5)
@@ -318,9 +317,21 @@ def unacknowledge(connection: Connection, found: Sequence[tuple[str, Deed]]) -> 
     return [None] * len(found)
 
 
-def beat(connection: Connection, moments: Sequence[datetime]) -> list[None]:
-    """Write when the relay was last alive."""
-    _upsert(connection, cursors, ["scope"], [{"scope": ALIVE, "value": moments[-1].isoformat()}])
+_PROBE = "relay/probe"
+
+
+def beat(connection: Connection, beats: Sequence[tuple[datetime, CursorMove | None]]) -> list[None]:
+    """Write when the relay was last alive, and what that would wipe out. Raises CursorMovedError."""
+    for at, move in beats:
+        if move is not None:
+            _move(connection, move)
+        _upsert(connection, cursors, ["scope"], [{"scope": ALIVE, "value": at.isoformat()}])
+    return [None] * len(beats)
+
+
+def probe(connection: Connection, moments: Sequence[datetime]) -> list[None]:
+    """Write something that nobody reads."""
+    _upsert(connection, cursors, ["scope"], [{"scope": _PROBE, "value": moments[-1].isoformat()}])
     return [None] * len(moments)
 
 

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, ClassVar, Generic, TypeVar
 
-from pydantic import Field
-
-from relay.config import Duration, Section
+from relay.config import Duration, Section, at_least
 from relay.model.clock import Clock
 from relay.model.observation import Condition, CursorMove, Fact, Failure, Report, Watch
 from relay.msr import BadAnswer, Msr, MsrError, NoAccess, PasswordRefused, Throttled, Unreachable, Unwell
 
-Interval = Annotated[Duration, Field(ge=timedelta(milliseconds=100))]
+Interval = Annotated[Duration, at_least(timedelta(milliseconds=100))]
 """How long from one look to the next: never so short that MSR is asked without pause."""
 
 

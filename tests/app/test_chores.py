@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.app.app import App, _for_ever
+from relay.app.app import App
+from relay.app.chores import for_ever
 from relay.settings import read
 from tests.support.clock import ManualClock
 
@@ -19,7 +20,7 @@ async def test_a_chore_that_fails_is_begun_anew() -> None:
         begun.append(clock.monotonic())
         raise OverflowError("date value out of range")
 
-    task = asyncio.create_task(_for_ever(chore, clock))
+    task = asyncio.create_task(for_ever(chore, clock))
     await clock.advance(12)
     assert len(begun) == 3
     task.cancel()

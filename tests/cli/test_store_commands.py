@@ -91,7 +91,7 @@ def test_a_delivery_is_shown_with_its_attempts(filled: Shell) -> None:
 
 def test_alerts_and_events(filled: Shell) -> None:
     assert [each["id"] for each in filled.run("alerts", "--json").json] == ["alr_1"]
-    assert "An issue (flapping)" in " ".join(filled.run("alerts").out.split())
+    assert "An issue → flapping" in " ".join(filled.run("alerts").out.split())
     assert [each["flapping"] for each in filled.run("alerts", "--json").json] == [True]
     assert filled.run("alerts", "--cluster", "lab", "--json").json == []
     found = filled.run("events", "--json").json

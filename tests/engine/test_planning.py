@@ -27,6 +27,16 @@ class TestFacts:
         engine.take(report(facts=[deletion()]))
         assert engine.take(report(10, facts=[deletion()])).empty
 
+    def test_a_fact_with_channels_of_its_own_goes_there_whatever_the_rules_say(self) -> None:
+        engine = Engine(rule(channels=["a", "b"]))
+        decided = engine.take(report(facts=[replace(deletion(), channels=("c", "gone"))]))
+        assert [(each.channel, each.state) for each in decided.deliveries] == [
+            ("c", DeliveryState.PENDING),
+            ("gone", DeliveryState.HELD),
+        ]
+        assert not decided.unrouted
+        assert engine.take(report(10, facts=[deletion()])).empty
+
     def test_another_record_with_a_used_id_is_another_fact(self) -> None:
         engine = Engine()
         engine.take(report(facts=[deletion("prod/app", "1")]))

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from relay.engine.heartbeat import Greeting
+from relay.engine.schedule import Schedule
 from relay.model.errors import ConfigError
 from tests.settings.conftest import Reading
 
@@ -91,6 +93,7 @@ def test_a_rule_about_no_event_type_is_no_rule(reading: Reading) -> None:
 def test_msr_is_not_asked_without_pause(reading: Reading) -> None:
     (told,) = errors(reading, GOOD.replace(CLUSTER, CLUSTER.replace("{", "{watch: {ping: 0s}, ", 1), 1))
     assert "ping" in told
+    assert "must be at least 100ms" in told
 
 
 def test_two_rules_may_not_have_one_name(reading: Reading) -> None:
@@ -345,3 +348,75 @@ def test_a_rule_that_is_never_heard(reading: Reading, options: str, interval: st
 def test_limits_of_durations_are_told_as_they_are_written(reading: Reading, option: str, told: str) -> None:
     (found,) = errors(reading, with_rule(option, ""))
     assert found.endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "told"),
+    [
+        ("{name: h}", "relay.yaml:8:5: heartbeats[h]: needs either a url, or a channel with a schedule"),
+        (
+            "{name: h, url: https://hc.example.com/x, channel: ops, schedule: 0 8 * * *}",
+            "relay.yaml:8:5: heartbeats[h]: needs either a url, or a channel with a schedule",
+        ),
+        (
+            "{name: h, channel: ops}",
+            "relay.yaml:8:5: heartbeats[h]: needs a schedule, such as 0 8 * * MON-FRI",
+        ),
+        (
+            "{name: h, channel: nobody, schedule: 0 8 * * *}",
+            "relay.yaml:8:24: heartbeats[h].channel: there is no channel 'nobody'",
+        ),
+        (
+            "{name: h, channel: ops, schedule: 61 * * * *}",
+            "relay.yaml:8:39: heartbeats[h].schedule: must be a cron expression such as 0 8 * * MON-FRI: "
+            "its minute is wrong",
+        ),
+        (
+            "{name: h, channel: ops, schedule: 0 8 * * *, zone: Mars/Olympus}",
+            "relay.yaml:8:56: heartbeats[h].zone: must be an IANA time zone, such as Europe/Berlin",
+        ),
+        ("{name: h, url: 'hc.example.com/secret'}", "relay.yaml:8:20: heartbeats[h].url: not a URL: "),
+        (
+            "{name: h, url: 'https://hc.example.com', every: 1s}",
+            "relay.yaml:8:53: heartbeats[h].every: must be at least 10s",
+        ),
+        (
+            "{name: h, url: 'https://hc.example.com', zone: UTC}",
+            "relay.yaml:8:5: heartbeats[h]: has zone, which a heartbeat by url does not",
+        ),
+        (
+            "{name: h, channel: ops, schedule: 0 8 * * *, method: POST}",
+            "relay.yaml:8:5: heartbeats[h]: has method, which a heartbeat by channel does not",
+        ),
+    ],
+)
+def test_a_heartbeat_has_to_be_of_one_sort(reading: Reading, heartbeat: str, told: str) -> None:
+    (found,) = errors(reading, GOOD + f"heartbeats:\n  - {heartbeat}\n")
+    assert found.startswith(told)
+    assert "secret" not in found
+
+
+def test_a_heartbeats_name_may_stand_once(reading: Reading) -> None:
+    one = "  - {name: h, url: https://hc.example.com/x}\n"
+    (found,) = errors(reading, GOOD + "heartbeats:\n" + one + one)
+    assert found == "relay.yaml:9:12: heartbeats[h].name: 'h' is taken"
+
+
+def test_a_heartbeat_takes_the_zone_of_all(reading: Reading) -> None:
+    text = GOOD + "timezone: Europe/Berlin\nheartbeats:\n  - {name: h, channel: ops, schedule: 0 8 * * *}\n"
+    settings = reading(text).settings
+    (built,) = [each.built(settings.timezone) for each in settings.heartbeats]
+    assert built == Greeting("h", "ops", Schedule("0 8 * * *", "Europe/Berlin"))
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("off", None), ("10m", 600), ("2m", 120)])
+def test_absence_is_reported_after_a_while_or_never(
+    reading: Reading, written: str, seconds: int | None
+) -> None:
+    found = reading(GOOD + f"report_absence: {written}\n").settings.report_absence
+    assert (found and found.total_seconds()) == seconds
+
+
+def test_absence_is_no_shorter_than_what_is_noticed(reading: Reading) -> None:
+    (told,) = errors(reading, GOOD + "report_absence: 30s\n")
+    assert told.startswith("relay.yaml:7:17: report_absence: must be at least 2m")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
@@ -12,7 +13,7 @@ from relay.model.delivery import Attempt, ChannelHealth, DeliveryState, Outcome,
 from relay.model.event import Status, Subject, SubjectKind
 from relay.model.observation import CursorMove
 from relay.model.plan import Plan
-from relay.store import Deed, Filter, Settlement, Store
+from relay.store import CursorMovedError, Deed, Filter, Settlement, Store
 from relay.store.schema import Instant, Words
 from tests.store.things import CLEAN, HELL, NOW, alert, claims, delivery, due, event, later, one, plan_of
 
@@ -204,3 +205,37 @@ async def test_alerts_that_ended_lately_come_in_the_order_of_their_ends(store: S
     found = await store.recent_alerts(later(10))
     assert [each.id for each in found] == ["alr_3", "alr_4", "alr_1"]
     assert found[0] == ended[2]
+
+
+async def test_what_was_seen_since_comes_in_pages_and_without_the_relays_own(store: Store) -> None:
+    events = [event(f"evt_{n}", seen_at=later(n // 3)) for n in range(9)]
+    events.append(event("own", seen_at=later(5), cluster=None))
+    await store.commit(Plan(events=tuple(reversed(events))))
+    found, after = list[str](), None
+    while page := await store.seen_since(later(1), after, 2):
+        assert len(page) <= 2
+        found += [told.id for _, told in page]
+        after = page[-1][1].seen_at, page[-1][0]
+    assert sorted(found) == [f"evt_{n}" for n in range(3, 9)]
+    assert found[0] in {"evt_3", "evt_4", "evt_5"}, "the earliest first"
+
+
+async def test_a_sign_of_life_and_what_it_wipes_out_are_written_together(store: Store) -> None:
+    assert await store.last_beat() is None
+    await store.beat(NOW)
+    await store.probe(later(50))
+    assert await store.last_beat() == NOW, "a probe is no sign of life"
+    await store.beat(later(60), CursorMove("relay/absence", None, "one"))
+    with pytest.raises(CursorMovedError):
+        await store.beat(later(120), CursorMove("relay/absence", None, "two"))
+    assert await store.last_beat() == later(60)
+    assert await store.cursor("relay/absence") == "one"
+
+
+@pytest.mark.parametrize(("written", "read"), [("nonsense", None), ("2026-11-23T21:00:00", 21)])
+async def test_a_sign_of_life_that_cannot_be_read_is_none(
+    store: Store, written: str, read: int | None
+) -> None:
+    await store.commit(Plan(cursor=CursorMove("relay/alive", None, written)))
+    found = await store.last_beat()
+    assert (found and found.hour) == read
