@@ -65,9 +65,15 @@ class Sender:
         most = self.channel.group_bytes
         if most is None:
             return Sizes()
-        # Which rule's words an event will get is not known here: the longest ones are reckoned with.
-        words = max((_words(rule) for rule in self.rules().values()), default=0)
-        return Sizes(max(1, most - _AROUND), lambda event: self._size(event) + words)
+        words: list[int] = []
+
+        def size(event: Event) -> int:
+            if not words:
+                # Which rule's words an event will get is not known here: the longest ones are reckoned with.
+                words.append(max(map(_words, self.rules().values()), default=0))
+            return self._size(event) + words[0]
+
+        return Sizes(max(1, most - _AROUND), size)
 
     def _size(self, event: Event) -> int:
         telling = Telling((event,), "", self.channel.name, "")
