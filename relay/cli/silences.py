@@ -211,6 +211,7 @@ async def _add(
     meant = Silence(
         "", matchers, order.starts_at, order.ends_at, order.by, order.comment, now, tuple(order.intervals)
     )
+    _check(meant)
     async with existing_store(configuration) as store:
         alerts = _matched(meant, await store.open_alerts())
     made = None if dry else await give(configuration, "silence", order)
@@ -230,6 +231,16 @@ async def _add(
         return
     out.print(Text(f"Open alerts that match it now: {len(alerts)}."))
     print_brief(out, alerts, now)
+
+
+def _check(meant: Silence) -> None:
+    """Raise OrderError, which names the option, for intervals that the engine refuses."""
+    try:
+        Silences([meant])
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        option = next(iter(first["loc"]), "times")
+        raise OrderError(f"--{option}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def show(config: Path | None, prefix: str, *, as_json: bool) -> None:
