@@ -85,7 +85,7 @@ def test_render_shows_a_group_and_a_repeat(shell: Shell) -> None:
     assert "… and 2 more: https://relay.example.com/alerts" in group["txt"]
     assert group["txt"].count("Acknowledge: ") == 10
     huge = shell.run("render", "email/trust.deleted", "--group", "1200", "--reason", "digest", "--json").json
-    assert huge["parts"]["subject.txt"].startswith("[prod] While this channel was unreachable: 1200 messages")
+    assert huge["parts"]["subject.txt"].startswith("[prod] Told late: 1200 messages")
     repeat = shell.run("render", "email/replica.unhealthy", "--reason", "repeat", "--json").json["parts"]
     assert repeat["subject.txt"].startswith("[prod] WARNING, still firing, 8h: ")
     escalation = shell.run("render", "console/trust.deleted", "--reason", "escalation").out

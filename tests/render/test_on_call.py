@@ -72,7 +72,7 @@ def aged(event: Event, age: timedelta) -> Event:
         ),
         ({"parts": 3, "part": 2}, "[prod] 12 × trust.deleted (part 2 of 3)"),
         ({"reason": Reason.REPEAT}, "[prod] 12 × trust.deleted still firing"),
-        ({"reason": Reason.DIGEST}, "[prod] While this channel was unreachable: 12 × trust.deleted"),
+        ({"reason": Reason.DIGEST}, "[prod] Told late: 12 × trust.deleted"),
         # What is only counted may be of any type, unless the group says that it is not.
         ({"more": 30}, "[prod] 42 messages, the worst critical"),
         ({"more": 30, "group": {"type": "trust.deleted"}}, "[prod] 42 × trust.deleted"),
