@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from relay.cli.output import clean, console, print_json, stamp, table
 from relay.cli.silences import words
 from relay.config import format_duration
 from relay.engine.inhibition import Inhibition, Inhibitions
+from relay.engine.intervals import muted, muted_until
 from relay.engine.outlook import Outlook, Way, outlook
 from relay.engine.planning import Rules, World
 from relay.engine.routing import OWN_RULE, Verdict
@@ -61,7 +60,7 @@ def explain(config: Path | None, source: str, status: str | None, at: str, *, as
     when = moment(at, "--at", settings.timezone, SystemClock().now())
     found = find_event(source, status, settings)
     router = build.router(settings)
-    rules = Rules(router, Inhibitions(settings.inhibit))
+    rules = Rules(router, Inhibitions(settings.inhibit), settings.times)
     known = asyncio.run(_read(configuration, when))
     alerts = {alert.fingerprint: alert for alert in known.scene.alerts.values()}
     world = World(alerts, groups={group.key: group for group in known.groups})
@@ -84,7 +83,9 @@ def explain(config: Path | None, source: str, status: str | None, at: str, *, as
 async def _read(configuration: Configuration, at: datetime) -> _Known:
     async with store_if_any(configuration) as store:
         if store is None:
-            return _Known(Scene(rules=build.router(configuration.settings).rules), store=False)
+            settings = configuration.settings
+            rules = build.router(settings).rules
+            return _Known(Scene(rules=rules, times=settings.times), store=False)
         scene = await read_scene(store, configuration.settings, at)
         return _Known(scene, await store.groups(at - _GROUPS))
 
@@ -178,12 +179,10 @@ def _notes(
 
 
 def _muting(settings: Settings, rule: Rule | None, at: datetime) -> _Muting:
-    mute, active = (getattr(rule, name, ()) for name in ("mute_during", "active_during"))
-    if rule is None or not (mute or active) or find_spec("relay.engine.intervals") is None:
+    if rule is None:
         return _Muting()
-    intervals, times = import_module("relay.engine.intervals"), getattr(settings, "times", {})
-    until = intervals.muted_until(rule, times, at, _YEAR) if intervals.muted(rule, times, at) else None
-    return _Muting(mute, active, until)
+    until = muted_until(rule, settings.times, at, _YEAR) if muted(rule, settings.times, at) else None
+    return _Muting(rule.mute_during, rule.active_during, until)
 
 
 def _print_world(out: Console, settings: Settings, seen: Outlook, at: datetime, *, store: bool) -> None:

@@ -57,7 +57,7 @@ async def read_scene(store: Store, settings: Settings, at: datetime) -> Scene:
     desk = Desk(store)
     await desk.load(at)
     alerts = {alert.id: alert for alert in await store.open_alerts()}
-    return Scene(alerts, desk.silences, desk.acknowledged, build.router(settings).rules)
+    return Scene(alerts, desk.silences, desk.acknowledged, build.router(settings).rules, settings.times)
 
 
 def finder(store: Store) -> Operator:

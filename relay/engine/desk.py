@@ -3,9 +3,26 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+import structlog
+from pydantic import ValidationError
+
 from relay.engine.scene import Silences
 from relay.model.silence import Acknowledgement, Silence
 from relay.store import Deed, Store
+
+_log = structlog.get_logger("relay.desk")
+
+
+def _usable(silence: Silence) -> bool:
+    """Tell whether a kept silence can be used: a later release may no longer understand it."""
+    try:
+        Silences([silence])
+    except ValidationError as error:
+        _log.error(
+            "a silence cannot be used any more: it holds nothing back", silence=silence.id, error=str(error)
+        )
+        return False
+    return True
 
 
 class Desk:
@@ -18,7 +35,7 @@ class Desk:
 
     async def load(self, now: datetime) -> None:
         """Take up what the store has. Raises StoreError."""
-        self.silences = Silences(await self._store.silences(now))
+        self.silences = Silences(filter(_usable, await self._store.silences(now)))
         self.acknowledged = {each.thread: each for each in await self._store.acknowledgements()}
 
     async def silence(self, silence: Silence, deed: Deed) -> None:

@@ -279,6 +279,36 @@ def test_explain_tells_times_silences_and_what_covers(shell: Shell) -> None:
     assert f"and now does {PING}" in plain.out
 
 
+def test_a_silence_that_recurs_may_pause(shell: Shell) -> None:
+    """It holds on no day but the one two days from now, in every zone."""
+    day = f"{NOW + 48 * HOUR:%A}".lower()
+    made = silence(shell, "--type", "cluster.*", "--for", "90d", "--weekdays", day, "--json").json
+    (listed,) = shell.run("silences", "--json").json
+    assert (listed["id"], listed["state"], listed["alerts"]) == (made["id"], "paused", [])
+    assert "not now" in shell.run("silences", env=NARROW).out
+    at = f"{NOW + 48 * HOUR:%Y-%m-%d} 12:00"
+    then = shell.run("explain", "--event", "cluster.issue", "--at", at, "--json").json
+    assert [each["state"] for each in then["silences"]] == ["holds"]
+    assert then["routes"][0]["held_back"]["state"] == "silenced"
+    wrong = silence(shell, "--type", "*", "--for", "2h", "--weekdays", "someday")
+    assert wrong.status == Exit.USAGE
+    assert "must be a weekday" in wrong.err
+
+
+def test_explain_tells_the_times_of_rules(shell: Shell) -> None:
+    quiet = {"name": "all", "channels": ["soc"], "mute_during": ["night"]}
+    shell.write(
+        {**SETTINGS, "rules": [quiet], "time_intervals": {"night": {"times": "22:00-06:00", "zone": "UTC"}}}
+    )
+    year = NOW.year + 1
+    words = ("explain", "--event", "trust.deleted", "--at")
+    (night,) = shell.run(*words, f"{year}-01-10T23:30:00Z", "--json").json["routes"]
+    assert (night["muted_until"], night["held_back"]["state"]) == (f"{year}-01-11T06:00:00Z", "muted")
+    (day,) = shell.run(*words, f"{year}-01-10T12:00:00Z", "--json").json["routes"]
+    assert (day["muted_until"], day["held_back"]) == (None, None)
+    assert "muted during night: not muted now" in shell.run(*words, f"{year}-01-10T12:00:00Z").out
+
+
 def test_explain_needs_no_store(shell: Shell) -> None:
     (shell.folder / "relay.db").unlink()
     found = shell.run("explain", "--event", "trust.deleted", "--json").json
