@@ -1,6 +1,7 @@
 """Between rows and the model's types."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -215,7 +216,9 @@ def silence_row(silence: Silence) -> dict[str, Any]:
 
 def read_silence(body: str) -> Silence:
     """Return the silence of a row's body."""
-    return _SILENCE.validate_json(body)
+    found = _SILENCE.validate_json(body)
+    # JSON has lists only; what was written equals what is read.
+    return replace(found, intervals=tuple(found.intervals))
 
 
 def acknowledgement_row(found: Acknowledgement) -> dict[str, Any]:

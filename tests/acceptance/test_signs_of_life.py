@@ -61,7 +61,8 @@ async def test_heartbeats_follow_the_configuration(
 ) -> None:
     soc, other, switch = make_receiver(), make_receiver(), make_receiver()
     settings = {
-        "clusters": [cluster.settings(watch={"ping": "5s"})],
+        # By a clock that the test moves, real answers are slow.
+        "clusters": [cluster.settings(watch={"ping": {"every": "5s", "slow_least": "1h"}})],
         "channels": [webhook(soc, "soc"), webhook(other, "other")],
         "heartbeats": [
             {"name": "hc", "url": f"{switch.url}/uuid", "allow_private": True},

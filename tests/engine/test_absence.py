@@ -9,6 +9,7 @@ import pytest
 
 from relay.engine.absence import SCOPE, Absence, Missed, Presence, Tick, slept, stopped
 from relay.engine.intake import Intake, Setting
+from relay.engine.planning import Rules
 from relay.engine.policy import Policy
 from relay.model.errors import StoreError
 from relay.model.event import Event
@@ -38,7 +39,7 @@ class Process:
         self.limit: timedelta | None = LIMIT
         self.looks = [Look(FEED, ("all",))]
         self.failed: list[StoreError] = []
-        self.intake = Intake(self.store, Setting(Policy(), router(), {}), lambda _: None)
+        self.intake = Intake(self.store, Setting(Policy(), Rules(router()), {}), lambda _: None)
         self.presence = Presence(
             self.store, clock, self._take, lambda: self.looks, lambda: self.limit, self.failed.append
         )

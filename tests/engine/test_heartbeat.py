@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from relay.engine.heartbeat import Greeter, Greeting, Pinger, State, Switch, refusal, told_until
 from relay.engine.intake import Intake, Setting
 from relay.engine.own import News
+from relay.engine.planning import Rules
 from relay.engine.policy import Policy
 from relay.engine.schedule import Schedule
 from relay.http import Answer as HttpAnswer
@@ -46,7 +47,7 @@ class Bench:
 
     async def begin(self, *pinged: str) -> None:
         rules = router(rule("everything", channels=["a", "b"]), channels=["a", "b"])
-        self.intake = Intake(self.store, Setting(Policy(), rules, {}, pinged), lambda _: None)
+        self.intake = Intake(self.store, Setting(Policy(), Rules(rules), {}, pinged), lambda _: None)
         await self.intake.start(self.clock.now())
         self.news = News(self.intake.take, self.clock, self.failed.append)
 

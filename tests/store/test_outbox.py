@@ -322,6 +322,15 @@ async def test_a_replay_is_a_new_delivery_and_is_written_down_once(store: Store)
     assert len(await store.list_deeds(limit=1)) == 1
 
 
+async def test_what_is_pending_is_not_finished_whatever_it_was_copied_from(store: Store) -> None:
+    await store.commit(plan_of(delivery("dlv_1", "evt_1")))
+    await store.settle(settled(await one(store, "dlv_1"), DeliveryState.DEAD, at=later(5)))
+    again = replace(await one(store, "dlv_1"), id="dlv_2", state=DeliveryState.PENDING, replay_of="dlv_1")
+    assert again.finished_at == later(5)
+    await store.add_replay(again, Deed(later(60), "alice", "replay", "dlv_1"))
+    assert await due(store) == ["dlv_2"]
+
+
 async def test_a_channels_health_is_remembered(store: Store) -> None:
     assert await store.healths() == {}
     held = ChannelHealth("soc", ChannelState.HELD, NOW, 3, "401 Unauthorized", later(3600), "alice")

@@ -1,7 +1,9 @@
 """Listings, counts, and values that come back as they went in."""
 
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,10 +11,10 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
 from relay.model.alert import AlertState, Told
-from relay.model.delivery import Attempt, ChannelHealth, DeliveryState, Outcome, TargetOutcome
+from relay.model.delivery import Attempt, ChannelHealth, DeliveryState, Outcome, Reason, TargetOutcome
 from relay.model.event import Status, Subject, SubjectKind
 from relay.model.observation import CursorMove
-from relay.model.plan import Plan
+from relay.model.plan import Group, Plan, Rewrite
 from relay.store import CursorMovedError, Deed, Filter, Settlement, Store
 from relay.store.schema import Instant, Words
 from tests.store.things import CLEAN, HELL, NOW, alert, claims, delivery, due, event, later, one, plan_of
@@ -94,6 +96,107 @@ async def test_a_delivery_is_found_by_the_beginning_of_its_id(store: Store) -> N
     assert await found("%") == []
     assert len(await found("dlv")) == 3
     assert await found(HELL) == []
+
+
+@pytest.mark.parametrize(
+    ("write", "find"),
+    [
+        (lambda ids: Plan(alerts=tuple(alert(id) for id in ids)), Store.find_alerts),
+        (lambda ids: Plan(events=tuple(event(id) for id in ids)), Store.find_events),
+    ],
+    ids=["alerts", "events"],
+)
+async def test_alerts_and_events_are_found_by_the_beginning_of_their_ids(
+    store: Store, write: Callable[[list[str]], Plan], find: Callable[[Store, str], Awaitable[list[Any]]]
+) -> None:
+    await store.commit(write(["x_aa1", "x_aa2", "x_ab", "x_AA3", "x%y", f"x_{HELL}"]))
+
+    async def found(prefix: str) -> list[str]:
+        return [each.id for each in await find(store, prefix)]
+
+    assert await found("x_aa") == ["x_aa1", "x_aa2"]
+    assert await found("x_ab") == ["x_ab"]
+    assert await found("x%") == ["x%y"]
+    assert await found("%") == []
+    assert await found("y") == []
+    assert len(await found("x")) == 3
+    assert len(await found("")) == 3
+    assert len(await found(f"x_{HELL}")) == 1
+    assert len(await found(f"x_{HELL}"[:4])) == 1
+    assert await found(HELL) == []
+
+
+async def test_what_is_found_is_whole(store: Store) -> None:
+    told = (Told("all", "soc", NOW, True, "grp_1"), Told("all", "ops", later(5), False))
+    gone = alert(
+        "alr_1", AlertState.RESOLVED, ends_at=later(9), told=told, last_event="evt_1", inhibited=True
+    )
+    await store.commit(Plan(alerts=(gone,), events=(event("evt_1", labels={"team": "a"}),)))
+    assert await store.find_alerts("alr_1") == [gone]
+    assert await store.find_events("evt_1") == [event("evt_1", labels={"team": "a"})]
+
+
+WHOLE = delivery(
+    "dlv_1",
+    "evt_1",
+    "evt_2",
+    channel="ops",
+    rule="night",
+    thread="grp_1",
+    created_at=later(1),
+    due_at=later(2),
+    state=DeliveryState.MUTED,
+    template="own",
+    attempts=3,
+    settled=("a@x", "b@x"),
+    delivered_to=("a@x",),
+    receipt={"ts": "1.2", "deep": [None, {"a": 1}]},
+    replay_of="dlv_0",
+    last_error="busy",
+    ready_at=later(3),
+    finished_at=later(4),
+    reason=Reason.ESCALATION,
+    gathered=True,
+    group={"cluster": "prod", "labels.team": ""},
+    more=12,
+    part=2,
+    parts=3,
+    merged_into="dlv_9",
+    note="at night",
+)
+
+
+async def test_a_delivery_comes_back_whole(store: Store) -> None:
+    plain = delivery("dlv_2")
+    await store.commit(plan_of(WHOLE, plain))
+    ours, other = await one(store, "dlv_1"), await one(store, "dlv_2")
+    assert ours == replace(WHOLE, seq=ours.seq)
+    assert other == replace(plain, seq=other.seq, ready_at=plain.due_at)
+    # Nothing of it was left at what it is by default.
+    defaults = {each.name: each.default for each in fields(WHOLE)}
+    assert [name for name, default in defaults.items() if getattr(ours, name) == default] == []
+
+
+async def test_every_state_and_reason_comes_back(store: Store) -> None:
+    every = [delivery(f"dlv_{state}", state=state, finished_at=NOW) for state in DeliveryState]
+    every += [delivery(f"dlv_{reason}", reason=reason) for reason in Reason]
+    await store.commit(plan_of(*every))
+    for each in every:
+        kept = await one(store, each.id)
+        assert (kept.state, kept.reason) == (each.state, each.reason)
+        assert (type(kept.state), type(kept.reason)) == (DeliveryState, Reason)
+
+
+async def test_reviewing_from_hell(store: Store) -> None:
+    sent = delivery("dlv_1", thread=HELL, group={HELL: HELL}, note=HELL, merged_into=HELL)
+    await store.commit(replace(plan_of(sent), groups=(Group(HELL, HELL, NOW, later(5)),)))
+    (claim,) = await claims(store)
+    kept = claim.delivery
+    assert (kept.thread, kept.group, kept.note, kept.merged_into) == (CLEAN, {CLEAN: CLEAN}, CLEAN, CLEAN)
+    await store.rewrite(Rewrite((replace(kept, note=f"{HELL}{HELL}", merged_into=HELL),)))
+    assert (await one(store, "dlv_1")).note == CLEAN * 2
+    assert await store.groups(NOW) == [Group(CLEAN, CLEAN, NOW, later(5))]
+    await store.commit(Plan(at=later(9), over=(HELL,), released=(HELL,)))
 
 
 async def test_text_from_hell_is_kept(store: Store) -> None:
