@@ -232,7 +232,10 @@ def _leading(channel: str, taken: Collection[int]) -> Select[tuple[int, datetime
     # Not only the one that is taken: if the clock goes back, what comes later is due before it.
     busy = deliveries.alias("busy")
     is_free = (
-        deliveries.c.thread.not_in(select(busy.c.thread).where(busy.c.seq.in_(part))) for part in parts(taken)
+        deliveries.c.thread.not_in(
+            select(busy.c.thread).where(busy.c.seq.in_(part), busy.c.channel == channel)
+        )
+        for part in parts(taken)
     )
     return (
         select(deliveries.c.seq, deliveries.c.due_at)
