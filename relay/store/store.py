@@ -17,13 +17,14 @@ from relay.model.observation import CursorMove
 from relay.model.plan import Group, Plan, Rewrite
 from relay.model.silence import Acknowledgement, Silence
 from relay.model.steps import Reach, Step, pass_by
-from relay.store import queue, reads, writes
+from relay.store import pruning, queue, reads, writes
 from relay.store.database import FileLock, connect, create_file, file_of, parse_url, plain_errors
 from relay.store.migrate import upgrade
+from relay.store.pruning import Cut
 from relay.store.queue import Claim, Waiting
 from relay.store.reads import Filter
 from relay.store.writer import Handler, Writer
-from relay.store.writes import Cut, Deed, Settlement
+from relay.store.writes import Deed, Settlement
 
 T = TypeVar("T")
 
@@ -150,7 +151,7 @@ class Store:
 
     async def prune(self, cut: Cut) -> int:
         """Remove a bounded number of old rows; return how many went."""
-        gone: int = await self._write(writes.prune, cut)
+        gone: int = await self._write(pruning.prune, cut)
         return gone
 
     async def known_events(self, ids: Collection[str]) -> set[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from relay.model.alert import AlertState
 from relay.model.delivery import DeliveryState, Reason
 from relay.model.plan import Plan, Rewrite
-from relay.store import Cut, Deed, Store, queue, reads, writes
+from relay.store import Cut, Deed, Store, pruning, queue, reads, writes
 from relay.store.database import connect, parse_url
 from tests.store.things import NOW, alert, delivery, event, later, settled
 
@@ -48,7 +48,7 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "hasten": lambda c: writes.hasten(c, [("soc", NOW)]),
     "look_again": lambda c: writes.look_again(c, [(DeliveryState.SILENCED, NOW)]),
     "unacknowledge": lambda c: writes.unacknowledge(c, [("alr_1", DEED)]),
-    "prune": lambda c: writes.prune(c, [CUT]),
+    "prune": lambda c: pruning.prune(c, [CUT]),
 }
 ALLOWED = {
     # Nobody waits for it, and what is not finished is not much: it goes through the index of that.
