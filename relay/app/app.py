@@ -2,28 +2,35 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+import secrets
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
 import structlog
 
 from relay.app import build
 from relay.app.build import Tools
+from relay.app.chores import Chore, Heartbeat, Heartbeats, cancel, for_ever
 from relay.app.clients import Clients
 from relay.app.places import control_socket
 from relay.app.reload import watch_files
+from relay.engine.absence import Presence
+from relay.engine.desk import Desk
 from relay.engine.dispatch import Dispatcher
 from relay.engine.emergency import Emergency
+from relay.engine.heartbeat import Greeter, Pinger, State, Switch
 from relay.engine.intake import Intake
 from relay.engine.operate import Operator
 from relay.engine.own import News
+from relay.engine.rules import Rule
+from relay.engine.scene import Scene
 from relay.engine.sending import Sender
 from relay.http import Http
 from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth, ChannelState
 from relay.model.errors import ConfigError, StoreError
 from relay.model.steps import Reach, pass_by
-from relay.server import Listener, control_app, health_app
+from relay.server import Listener, Service, control_app, link_key, public_app
 from relay.settings import Configuration, Settings
 from relay.store import Cut, Store
 from relay.watch.supervisor import Supervisor
@@ -33,7 +40,7 @@ _log = structlog.get_logger("relay.app")
 _PRUNE_EVERY = 600.0
 _PRUNE_PAUSE = 0.2
 _CHORE_PAUSE = 5.0
-_BEAT_EVERY = 60.0
+_TIME_EVERY = 5.0
 _LATE = 3
 _LATE_SECONDS = 60.0
 
@@ -55,6 +62,7 @@ class App:
         clock: Clock,
         source: random.Random,
         reach: Reach = pass_by,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._settings = configuration.settings
         self._path = configuration.path
@@ -62,7 +70,10 @@ class App:
         self._reread = reread
         self._clock = clock
         self._source = source
+        self._since = clock.now()
         self._reach = reach
+        self._random_bytes = random_bytes
+        self._pages = build.pages(self._settings, clock)
         self._dispatcher = Dispatcher()
         self._senders: list[Sender] = []
         self._supervisors: list[Supervisor] = []
@@ -83,24 +94,29 @@ class App:
             http = Http(self._clock)
             stack.push_async_callback(http.close)
             clients = Clients(http, self._clock)
-            self._tools = Tools(self._clock, self._source, store, http, clients, self._reach)
+            key = await link_key(store, self._random_bytes)
+            self._tools = Tools(self._clock, self._source, store, http, clients, self._reach, key)
+            self._desk = Desk(store)
             self._emergency = Emergency(store, self._clock, self._enabled)
             listeners = await self._listen()
             stack.push_async_callback(listeners.aclose)
             await self._start()
             stack.push_async_callback(self._stop)
             chores = [
-                asyncio.create_task(_for_ever(chore, self._clock))
+                asyncio.create_task(for_ever(chore, self._clock))
                 for chore in (
                     self._emergency.run,
                     self._prune_regularly,
-                    self._beat_regularly,
+                    self._presence.beat,
+                    self._presence.tell,
+                    self._let_time_pass,
                     self._reload_when_told,
                     lambda: watch_files(self._files, self.reloading, self._clock),
                 )
             ]
-            stack.push_async_callback(_cancel, chores)
+            stack.push_async_callback(cancel, chores)
             self.ready.set()
+            await self._heartbeats.follow(build.heartbeats(settings))
             _announce_unsafe(settings)
             _log.info(
                 "running",
@@ -134,7 +150,7 @@ class App:
 
     async def _listen(self) -> AsyncExitStack:
         stack = AsyncExitStack()
-        public = Listener(health_app(self.health))
+        public = Listener(public_app(self.health, self._service, self._clock))
         self.port = await public.on_tcp(self._settings.server.listen)
         stack.push_async_callback(public.close)
         control = Listener(control_app(self._operator))
@@ -142,8 +158,12 @@ class App:
         stack.push_async_callback(control.close)
         return stack
 
+    def _service(self) -> Service:
+        links = build.links(self._settings, self._tools)
+        return Service(self._operator(), links, self._pages, self._settings.server.api_token)
+
     def _operator(self) -> Operator:
-        return Operator(self._tools.store, self._clock, self._source, self._dispatcher)
+        return Operator(self._tools.store, self._clock, self._source, self._dispatcher, self._desk)
 
     async def _start(self) -> None:
         tools, settings = self._tools, self._settings
@@ -155,12 +175,44 @@ class App:
             reach=self._reach,
         )
         await self._intake.start(self._clock.now())
-        broken = (alert.source for alert in self._intake.alerts if alert.type == "template.failing")
+        await self._desk.load(self._clock.now())
+        self._presence = Presence(
+            tools.store,
+            self._clock,
+            self._intake.take,
+            lambda: [each.last for each in self._supervisors],
+            lambda: self._settings.report_absence,
+            self._emergency.store_failed,
+        )
+        await self._presence.start()
+        broken = (
+            alert.source
+            for alert in self._intake.alerts
+            # One that may yet resolve, or flaps, works again.
+            if alert.type == "template.failing" and alert.absent_since is None
+        )
         self._news = News(self._intake.take, self._clock, self._emergency.store_failed, broken)
+        self._heartbeats = Heartbeats(self._heartbeat, self._clock)
         await self._know_channels()
         await self._tell_anew()
-        await self._go_on(build.senders(settings, tools))
+        await self._go_on(self._made(settings))
         self._look(build.supervisors(found, tools, self._intake.take, self._emergency.store_failed))
+
+    def _heartbeat(self, each: Heartbeat) -> Chore:
+        tools = self._tools
+        if isinstance(each, Switch):
+            return Pinger(each, tools.http, tools.clock, tools.source, self.health, self._news).run
+        failed = self._emergency.store_failed
+        return Greeter(each, tools.store, tools.clock, self._intake.take, self._state, failed).run
+
+    def _state(self) -> State:
+        return State(
+            running_since=self._since,
+            clusters=[cluster.name for cluster in self._settings.clusters],
+            looks=[each.last for each in self._supervisors],
+            alerts=self._intake.alerts,
+            troubles=self.health(),
+        )
 
     async def _tell_anew(self) -> None:
         """Tell what the last process noted about itself but was killed before it could tell."""
@@ -181,8 +233,22 @@ class App:
         self._senders = senders
         # First, so that the healths are those that the last attempts left.
         await self._dispatcher.stop(grace)
-        loops = build.loops(self._senders, tools, self._news, await tools.store.healths())
+        loops = build.loops(self._senders, tools, self._news, await tools.store.healths(), self._scene)
         await self._dispatcher.replace(loops, grace)
+
+    def _scene(self) -> Scene:
+        """Return what holds now."""
+        rules, desk = self._intake.setting.rules, self._desk
+        return Scene(self._intake.by_id, desk.silences, desk.acknowledged, rules.router.rules, rules.times)
+
+    def _rules(self) -> Mapping[str, Rule]:
+        return self._intake.setting.rules.router.rules
+
+    def _made(self, settings: Settings) -> list[Sender]:
+        """Return what sends by these settings."""
+        return build.senders(
+            settings, self._tools, self._rules, lambda thread: self._desk.acknowledged.get(thread)
+        )
 
     async def _know_channels(self) -> None:
         names = self._settings.channel_names
@@ -197,7 +263,8 @@ class App:
         ]
 
     async def _stop(self) -> None:
-        await _cancel(self._looking)
+        await self._heartbeats.follow(())
+        await cancel(self._looking)
         await self._dispatcher.stop(self._settings.stop_within.total_seconds())
 
     async def _reload_when_told(self) -> None:
@@ -221,17 +288,19 @@ class App:
             _log.error("the changed configuration was rejected; the old one goes on", problems=str(error))
             await self._news.config_rejected(self._where, [str(problem) for problem in error.problems])
             return
-        if (fresh.store, fresh.server) != (self._settings.store, self._settings.server):
+        old = self._settings
+        if (fresh.store, fresh.server.listen) != (old.store, old.server.listen):
             _log.warning("a changed store or server.listen counts only after a restart")
         tools = self._tools
         found = list(build.watchers(fresh, tools))
         # Everything that can fail is made before anything is changed.
-        changed, senders = build.setting(fresh, found), build.senders(fresh, tools)
-        await _cancel(self._looking)
+        changed, senders = build.setting(fresh, found), self._made(fresh)
+        await cancel(self._looking)
         try:
             await self._intake.change(changed, self._clock.now())
-            self._settings = fresh
+            self._settings, self._pages = fresh, build.pages(fresh, self._clock)
             await self._know_channels()
+            await self._heartbeats.follow(build.heartbeats(fresh))
             await self._go_on(senders)
         finally:
             self._look(build.supervisors(found, tools, self._intake.take, self._emergency.store_failed))
@@ -250,15 +319,17 @@ class App:
 
     def _cut(self) -> Cut:
         now, keep = self._clock.now(), self._settings.retention
-        return Cut(now - keep.deliveries, now - keep.events, now - keep.alerts)
+        # What alerts that have resolved leave to their next lives must outlast a restart.
+        alerts = max(keep.alerts, build.policy(self._settings).memory)
+        return Cut(now - keep.deliveries, now - keep.events, now - alerts)
 
-    async def _beat_regularly(self) -> None:
+    async def _let_time_pass(self) -> None:
         while True:
+            await self._clock.sleep(_TIME_EVERY)
             try:
-                await self._tools.store.beat(self._clock.now())
+                await self._intake.pass_time(self._clock.now())
             except StoreError as error:
                 self._emergency.store_failed(error)
-            await self._clock.sleep(_BEAT_EVERY)
 
 
 def _announce_unsafe(settings: Settings) -> None:
@@ -268,19 +339,3 @@ def _announce_unsafe(settings: Settings) -> None:
     for channel in settings.destinations:
         if getattr(channel, "verify", True) is False:
             _log.warning("unsafe: any certificate is accepted (verify: false)", channel=channel.name)
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _for_ever(chore: Callable[[], Awaitable[None]], clock: Clock) -> None:
-    """Do a chore until cancelled; one that fails is logged and begun anew, for nobody else would notice."""
-    while True:
-        try:
-            return await chore()
-        except Exception:
-            _log.exception("a chore failed")
-            await clock.sleep(_CHORE_PAUSE)

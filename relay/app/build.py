@@ -1,7 +1,7 @@
 """From settings to working parts."""
 
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,21 +12,30 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from relay.app.clients import Clients
+from relay.channels.base import secret_parts
 from relay.engine.dispatch import ChannelLoop
+from relay.engine.heartbeat import Greeting, Switch
+from relay.engine.inhibition import Inhibitions
 from relay.engine.intake import Setting
 from relay.engine.own import News
-from relay.engine.policy import About, Damping, Policy
+from relay.engine.planning import Rules
+from relay.engine.policy import About, Damping, Flap, Policy
 from relay.engine.routing import Expression, Router
+from relay.engine.rules import Rule
+from relay.engine.scene import Scene
 from relay.engine.sending import Sender
 from relay.http import Http
+from relay.model.catalogue import CATALOGUE
 from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth
 from relay.model.errors import StoreError
 from relay.model.event import Event
 from relay.model.observation import Report
+from relay.model.silence import Acknowledgement
 from relay.model.steps import Reach
-from relay.render import ExpressionError, Renderer, expression
-from relay.settings import Settings
+from relay.render import ExpressionError, Pages, Renderer, expression
+from relay.server import Links
+from relay.settings import DampingSettings, Settings
 from relay.store import Store
 from relay.watch import WATCHERS, Place, Watcher
 from relay.watch.supervisor import Supervisor
@@ -44,6 +53,7 @@ class Tools:
     http: Http
     clients: Clients
     reach: Reach
+    link_key: str
 
 
 def renderer(settings: Settings, clock: Clock) -> Renderer:
@@ -72,16 +82,28 @@ def _compile_when(source: str) -> Expression:
     return matches
 
 
-def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
-    """Return what intake works by."""
-    policy = Policy(
-        damping={name: Damping(each.hold, each.keep) for name, each in settings.alerts.items()},
+def policy(settings: Settings) -> Policy:
+    """Return what the settings say about types of events and about clusters."""
+    return Policy(
+        damping={name: _damping(name, each) for name, each in settings.alerts.items()},
         severities=settings.severities,
-        clusters={each.name: About(each.labels, each.annotations) for each in settings.clusters},
+        clusters={each.name: About(each.labels, each.notes) for each in settings.clusters},
         failures={each.name: each.failures for each in settings.clusters},
     )
+
+
+def _damping(type_name: str, said: DampingSettings) -> Damping:
+    hold = CATALOGUE[type_name].hold if said.hold is None else said.hold
+    flap = None if said.flap is None else Flap(said.flap.changes, said.flap.within)
+    return Damping(hold, said.keep, flap)
+
+
+def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
+    """Return what intake works by."""
     watched = {watcher.watch: watcher.sources for watcher in watchers}
-    return Setting(policy, router(settings), watched)
+    rules = Rules(router(settings), Inhibitions(settings.inhibit), settings.times)
+    pinged = [each.name for each in settings.heartbeats if each.url is not None]
+    return Setting(policy(settings), rules, watched, pinged)
 
 
 def watchers(settings: Settings, tools: Tools) -> Iterator[Watcher[Any]]:
@@ -111,16 +133,57 @@ def supervisors(
     return [Supervisor(each, take, tools.clock, tools.source, store_failed) for each in found]
 
 
-def senders(settings: Settings, tools: Tools) -> list[Sender]:
-    """Return what sends to each channel."""
+def links(settings: Settings, tools: Tools) -> Links:
+    """Return what makes and reads the links by which people acknowledge."""
+    server = settings.server
+    return Links(tools.link_key, tools.clock, server.link_expires, server.public_url)
+
+
+def acknowledge_url(settings: Settings, tools: Tools, channel: str) -> Callable[[str], str | None]:
+    """Return what makes, for a thread, the link that a message to a channel carries; None: no public URL."""
+    made = links(settings, tools)
+    return lambda thread: made.acknowledge(thread, channel)
+
+
+def pages(settings: Settings, clock: Clock) -> Pages:
+    """Return what renders the server's pages."""
+    return Pages(clock=clock, timezone=ZoneInfo(settings.timezone))
+
+
+def heartbeats(settings: Settings) -> list[Switch | Greeting]:
+    """Return the heartbeats, ready to beat."""
+    return [each.built(settings.timezone) for each in settings.heartbeats]
+
+
+def senders(
+    settings: Settings,
+    tools: Tools,
+    rules: Callable[[], Mapping[str, Rule]],
+    acknowledged: Callable[[str], Acknowledgement | None],
+) -> list[Sender]:
+    """Return what sends to each channel, and looks up what it needs when it does."""
     shared = renderer(settings, tools.clock)
     return [
-        Sender(channel, shared, tools.http, tools.clock, tools.reach) for channel in settings.destinations
+        Sender(
+            channel,
+            shared,
+            tools.http,
+            tools.clock,
+            tools.reach,
+            rules=rules,
+            acknowledged=acknowledged,
+            acknowledge_url=acknowledge_url(settings, tools, channel.name),
+        )
+        for channel in settings.destinations
     ]
 
 
 def loops(
-    found: list[Sender], tools: Tools, news: News, healths: dict[str, ChannelHealth]
+    found: list[Sender],
+    tools: Tools,
+    news: News,
+    healths: dict[str, ChannelHealth],
+    scene: Callable[[], Scene],
 ) -> list[ChannelLoop]:
     """Return the loops of all channels."""
     return [
@@ -131,6 +194,7 @@ def loops(
             tools.source,
             news,
             healths.get(sender.channel.name),
+            scene=scene,
             reach=tools.reach,
         )
         for sender in found
@@ -140,6 +204,8 @@ def loops(
 def secrets(settings: Settings) -> tuple[str, ...]:
     """Return every secret that the settings hold, for redaction."""
     found = list(_of_store(settings.store.get_secret_value()))
+    if settings.server.api_token is not None:
+        found.append(settings.server.api_token.get_secret_value())
     for cluster in settings.clusters:
         found.append(cluster.password.get_secret_value())
         if cluster.proxy is not None:
@@ -147,6 +213,10 @@ def secrets(settings: Settings) -> tuple[str, ...]:
             found += [proxy, unquote(urlsplit(proxy).password or "")]
     for channel in settings.destinations:
         found.extend(channel.secrets())
+    for heartbeat in settings.heartbeats:
+        for secret in (heartbeat.url, heartbeat.proxy):
+            if secret is not None:
+                found += [secret.get_secret_value(), *secret_parts(secret.get_secret_value())]
     return tuple(secret for secret in found if secret)
 
 

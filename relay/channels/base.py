@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -79,6 +80,16 @@ Timeout = Annotated[Duration, AfterValidator(_positive)]
 """A duration longer than nothing."""
 
 
+def _off(value: object) -> object:
+    return None if isinstance(value, str) and value.strip().lower() == "off" else value
+
+
+OrOff = Annotated[
+    Timeout | None, BeforeValidator(_off, json_schema_input_type=Timeout | Literal["off"] | None)
+]
+"""A duration, or `off`."""
+
+
 class Section(BaseModel):
     """Base of everything that is configured here: immutable, no unknown keys, no values in error texts."""
 
@@ -131,6 +142,8 @@ class Channel(Section, ABC):
 
     PARTS: ClassVar[tuple[str, ...]]
     """The rendered parts that `Message.parts` has to have."""
+    ACKNOWLEDGES: ClassVar[bool] = False
+    """Whether its messages hold links that acknowledge: only where people read them, and no program."""
 
     kind: str
     """What sort of channel this is."""
@@ -144,6 +157,14 @@ class Channel(Section, ABC):
     """How many messages may go out in a time, such as `1/s` or `30/m`; none: no limit."""
     retry: Retry = Retry()
     """When a message that was not taken is tried again."""
+
+    digest_after: OrOff = timedelta(minutes=15)
+    """After an outage, what has waited longer goes out as one message per rule; `off`: one by one."""
+
+    @property
+    def group_bytes(self) -> int | None:
+        """How many bytes a message about several things may have; None: the channel cuts by itself."""
+        return None
 
     @abstractmethod
     def compose(self, message: Message) -> str:

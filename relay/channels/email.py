@@ -116,6 +116,7 @@ class Email(Channel):
     """
 
     PARTS: ClassVar[tuple[str, ...]] = ("subject.txt", "txt", "html")
+    ACKNOWLEDGES: ClassVar[bool] = True
 
     kind: Literal["email"]
     """`email`"""

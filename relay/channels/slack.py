@@ -39,10 +39,11 @@ class Slack(HttpChannel):
     """Messages in a Slack channel: by `webhook_url`, or by `token` and `channel`.
 
     With a token, what follows on a message (a repeat, the resolve) answers in its thread, and a resolve also
-    updates it. An incoming webhook can do neither.
+    updates it; a group's first message stays as it is. An incoming webhook can do neither.
     """
 
     PARTS: ClassVar[tuple[str, ...]] = ("json",)
+    ACKNOWLEDGES: ClassVar[bool] = True
 
     kind: Literal["slack"]
     """`slack`"""
@@ -93,7 +94,7 @@ class Slack(HttpChannel):
         document = json.loads(body)
         if root is None:
             return _sent(await self._post(message, document, http, self._seconds))
-        if message.status == "resolved":
+        if message.status == "resolved" and message.whole:
             return await self._resolve(message, document, http, root)
         return _sent(await self._reply(message, document, http, root, self._seconds), root)
 

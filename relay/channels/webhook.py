@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import Field, SecretStr, field_validator
 
 from relay.channels import signatures
-from relay.channels.base import Retry, Secrets
+from relay.channels.base import OrOff, Retry, Secrets
 from relay.channels.over_http import HttpChannel, http_url, read_json
 from relay.config.durations import Duration
 from relay.http import Http
@@ -63,6 +63,15 @@ class Webhook(HttpChannel):
     """How many messages may be under way at once."""
     retry: WebhookRetry = WebhookRetry()
     """When a message that was not taken is tried again."""
+    digest_after: OrOff = None
+    """After an outage, what has waited longer goes out as one message per rule; `off`: one by one."""
+    max_bytes: int = Field(default=20_000, ge=2_000, le=1_000_000)
+    """How large a message about several things may be: what is beyond goes into further parts."""
+
+    @property
+    def group_bytes(self) -> int | None:
+        """How many bytes a message about several things may have."""
+        return self.max_bytes
 
     @field_validator("url")
     @classmethod

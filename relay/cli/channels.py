@@ -7,12 +7,12 @@ from typing import Any
 from rich.text import Text
 
 from relay.cli.opening import configure, existing_store, near
-from relay.cli.orders import give, user
+from relay.cli.orders import give, ordered, user
 from relay.cli.output import age, clean, console, print_json, stamp, table, word
+from relay.engine.orders import OnChannel
 from relay.model.clock import SystemClock
 from relay.model.delivery import ChannelHealth, DeliveryState
 from relay.model.errors import NotFoundError
-from relay.server.control import Order
 from relay.settings import Configuration
 
 
@@ -93,7 +93,7 @@ def switch(config: Path | None, name: str, by: str | None, *, on: bool, reason: 
     names = configuration.settings.channel_names
     if name not in names:
         raise NotFoundError(f"there is no channel {name}: {near(name, names)}")
-    order = Order(by=user(by), channel=name, reason=reason)
+    order = ordered(OnChannel, by=user(by), channel=name, reason=reason)
     asyncio.run(give(configuration, "enable" if on else "disable", order))
     said = "is enabled" if on else "is disabled; what is for it waits until it is enabled"
     console().print(Text(f"Channel {clean(name)} {said}."))

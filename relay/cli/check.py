@@ -28,10 +28,11 @@ def check(config: Path | None, *, ask: bool, strict: bool, as_json: bool) -> Non
     except ConfigError as error:
         _refuse(error, as_json=as_json)
         raise typer.Exit(Exit.CONFIG) from None
-    renderer = build.renderer(configuration.settings, SystemClock())
+    clock = SystemClock()
+    renderer = build.renderer(configuration.settings, clock)
     errors = list(_errors(configuration, renderer.check()))
-    warnings = configuration.warnings(lambda kind, name: name in renderer.names(kind))
-    looks = asyncio.run(live.ask(configuration.settings, SystemClock())) if ask else []
+    warnings = configuration.warnings(lambda kind, name: name in renderer.names(kind), clock.now())
+    looks = asyncio.run(live.ask(configuration.settings, clock)) if ask else []
     status = Exit.CONFIG if errors else live.status(looks)
     if status is Exit.OK and strict and warnings:
         status = Exit.FAILED
@@ -117,6 +118,13 @@ def _summary(out: Console, settings: Settings) -> None:
         note = "" if settings.rules else " (none are written: severity warning and worse)"
         where = ", ".join(rule.channels)
         out.print(Text.assemble(("rule           ", "bold"), f"{clean(rule.name)} → {clean(where)}{note}"))
+    for beat in settings.heartbeats:
+        what = (
+            f"pings every {format_duration(beat.every)}"
+            if beat.url is not None
+            else f"{beat.schedule} → {beat.channel}"
+        )
+        out.print(Text.assemble(("heartbeat      ", "bold"), f"{clean(beat.name)}: {clean(what)}"))
 
 
 def _watchers(cluster: Any) -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import store_commands
+from relay.cli import people_commands, store_commands
 from relay.cli.options import Config, Json
 
 app = typer.Typer(
@@ -110,23 +110,60 @@ def render(
         str | None, typer.Option("--channel", help="A configured channel, for its kind.", show_default=False)
     ] = None,
     status: Status = None,
+    group: Annotated[
+        int | None,
+        typer.Option("--group", min=1, max=10_000, help="Of so many things like it.", show_default=False),
+    ] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", help="new, repeat, escalation, group or digest.", show_default="new"),
+    ] = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Show what a template makes of an event; nothing is sent."""
     from relay.cli.preview import render as show
+    from relay.cli.preview import shape
 
-    show(config, template, event, kind, status, channel, as_json=as_json)
+    show(config, template, event, kind, status, channel, shape(group, reason), as_json=as_json)
 
 
 @app.command()
-def explain(event: Event, status: Status = None, config: Config = None, as_json: Json = False) -> None:
-    """Say who gets an event, by which rules, and why not."""
-    from relay.cli.explain import explain as say
+def explain(
+    event: Annotated[
+        str | None,
+        typer.Option("--event", "-e", help=_EVENT_HELP, metavar="TYPE|FILE", show_default=False),
+    ] = None,
+    delivery: Annotated[
+        str | None,
+        typer.Option(
+            "--delivery", help="A delivery's id: why it is where it is.", metavar="ID", show_default=False
+        ),
+    ] = None,
+    status: Status = None,
+    at: Annotated[
+        str,
+        typer.Option(
+            "--at", help='Silences and times of another moment: "2026-11-25 18:00".', metavar="TIME"
+        ),
+    ] = "now",
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Say who gets an event, by which rules, when, and why not; or why a delivery is where it is."""
+    if (event is None) == (delivery is None):
+        raise typer.BadParameter("give --event or --delivery")
+    if event is not None:
+        from relay.cli.explain import explain as say
 
-    say(config, event, status, as_json=as_json)
+        say(config, event, status, at, as_json=as_json)
+    elif delivery is not None:
+        from relay.cli.whereabouts import explain as say_where
+
+        say_where(config, delivery, at, as_json=as_json)
 
 
+people_commands.add_to(app)
 store_commands.add_to(app)
 
 

@@ -1,9 +1,6 @@
 """``msr-relay deliveries``: what is on its way, what arrived, what did not and why."""
 
 import asyncio
-import itertools
-import random
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,17 +9,28 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from relay.cli.opening import configure, existing_store, near
-from relay.cli.orders import give, user
-from relay.cli.output import SHORT_ID, age, clean, console, print_json, stamp, table, word
-from relay.engine.operate import Operator
+from relay.cli.moments import span
+from relay.cli.opening import configure, existing_store, finder, near
+from relay.cli.orders import give, ordered, user
+from relay.cli.output import (
+    WIDE,
+    age,
+    clean,
+    console,
+    distinct,
+    print_fields,
+    print_json,
+    stamp,
+    table,
+    word,
+)
+from relay.engine.orders import OnChannel, Replay
 from relay.model.clock import SystemClock
-from relay.model.delivery import Attempt, Delivery, DeliveryState
+from relay.model.delivery import Attempt, Delivery, DeliveryState, Reason
 from relay.model.errors import Exit, NotFoundError
 from relay.model.event import Event
-from relay.server.control import Order
 from relay.settings import Configuration
-from relay.store import Filter, Store
+from relay.store import Filter
 
 
 def listing(
@@ -40,22 +48,24 @@ async def _list(configuration: Configuration, wanted: Filter, *, as_json: bool) 
         told = await store.events({id for each in found for id in each.events})
         counts = await store.count_deliveries(wanted.channel)
     if as_json:
-        print_json([_document(each, told) for each in found])
+        print_json([document(each, told) for each in found])
         return
     out = console()
     if not found:
         out.print(Text("No deliveries" + (" like that." if counts else " yet.")))
     else:
         length = distinct([each.id for each in found])
-        heads = ("id", "age", "channel", "state", "tries", "what it tells")
+        wide = out.width >= WIDE
+        heads = ("id", "age", "channel", "state", *(["reason"] if wide else []), "tries", "what it tells")
         lines = [
             (
                 each.id[:length],
                 age(each.created_at, now),
                 each.channel,
                 word(each.state),
+                *([str(each.reason)] if wide else []),
                 each.attempts,
-                _told(each, told),
+                _told(each, told, now),
             )
             for each in found
         ]
@@ -65,22 +75,26 @@ async def _list(configuration: Configuration, wanted: Filter, *, as_json: bool) 
         out.print(Text(f"In all: {total}.", "dim"))
 
 
-def _told(delivery: Delivery, told: dict[str, Event]) -> Text:
-    """Return what it tells, and below it why it has not arrived."""
+def _told(delivery: Delivery, told: dict[str, Event], now: datetime) -> Text:
+    """Return what it tells, and below it why it has not arrived, and when it goes on."""
     text = Text(clean(summary(delivery, told)))
+    if delivery.reason is not Reason.NEW:
+        text.append(f" ({delivery.reason})", "dim")
+    if delivery.parts > 1:
+        text.append(f" (part {delivery.part}/{delivery.parts})", "dim")
     if delivery.last_error and delivery.state is not DeliveryState.DELIVERED:
         text.append(f"\n→ {clean(delivery.last_error)}", "red")
+    if delivery.note:
+        text.append(f"\n→ {clean(delivery.note)}", "dim")
+    if delivery.merged_into:
+        text.append(f"\n→ told by {delivery.merged_into[:12]}", "dim")
+    if _unfinished(delivery) and delivery.due_at > now:
+        text.append(f"\n→ in {span(delivery.due_at - now)}", "dim")
     return text
 
 
-def distinct(ids: Sequence[str]) -> int:
-    """Return how many characters tell the ids apart."""
-    ordered = sorted(set(ids))
-    length = SHORT_ID
-    for one, other in itertools.pairwise(ordered):
-        while one[:length] == other[:length] and length < max(len(one), len(other)):
-            length += 1
-    return length
+def _unfinished(delivery: Delivery) -> bool:
+    return delivery.finished_at is None
 
 
 def summary(delivery: Delivery, told: dict[str, Event]) -> str:
@@ -90,18 +104,28 @@ def summary(delivery: Delivery, told: dict[str, Event]) -> str:
         return "(its events are no longer kept)"
     last = events[-1]
     ended = " (resolved)" if last.status == "resolved" else ""
-    more = f" (+{len(events) - 1})" if len(events) > 1 else ""
+    count = len(events) + delivery.more
+    more = f" (+{count - 1})" if count > 1 else ""
     return f"{last.summary}{ended}{more}"
 
 
-def _document(delivery: Delivery, told: dict[str, Event]) -> dict[str, Any]:
+def document(delivery: Delivery, told: dict[str, Event]) -> dict[str, Any]:
+    """Return a delivery as JSON types."""
     return {
         "id": delivery.id,
         "created_at": stamp(delivery.created_at),
-        "due_at": stamp(delivery.due_at) if delivery.state is DeliveryState.PENDING else None,
+        "due_at": stamp(delivery.due_at) if _unfinished(delivery) else None,
+        "finished_at": stamp(delivery.finished_at),
         "channel": delivery.channel,
         "rule": delivery.rule,
         "state": str(delivery.state),
+        "reason": str(delivery.reason),
+        "note": delivery.note,
+        "merged_into": delivery.merged_into,
+        "group": None if delivery.group is None else dict(delivery.group),
+        "part": delivery.part,
+        "parts": delivery.parts,
+        "more": delivery.more,
         "attempts": delivery.attempts,
         "tells": summary(delivery, told),
         "events": list(delivery.events),
@@ -118,41 +142,41 @@ def show(config: Path | None, prefix: str, *, body: bool, as_json: bool) -> None
 async def _show(configuration: Configuration, prefix: str, *, body: bool, as_json: bool) -> None:
     now = SystemClock().now()
     async with existing_store(configuration) as store:
-        delivery = await _operator(store).find(prefix)
+        delivery = await finder(store).find(prefix)
         told = await store.events(delivery.events)
         attempts = await store.list_attempts(delivery.id)
     if as_json:
         tries = [_attempt_document(each, body=body) for each in attempts]
-        print_json({**_document(delivery, told), "tries": tries})
+        print_json({**document(delivery, told), "tries": tries})
         return
     out = console()
-    for name, value in _about(delivery, told, now):
-        out.print(Text.assemble((f"{name:<11}", "bold"), value))
+    print_fields(out, _about(delivery, told, now))
     for attempt in attempts:
         _print_attempt(out, attempt, body=body)
     if not attempts:
         out.print(Text("\nNot tried yet."))
 
 
-def _operator(store: Store) -> Operator:
-    # It only finds: nothing random comes of it.
-    return Operator(store, SystemClock(), random.Random())  # noqa: S311
-
-
-def _about(delivery: Delivery, told: dict[str, Event], now: datetime) -> list[tuple[str, Text]]:
-    lines = [
-        ("delivery", Text(delivery.id)),
-        ("tells", Text(clean(summary(delivery, told)))),
-        ("channel", Text(clean(delivery.channel))),
-        ("rule", Text(clean(delivery.rule))),
+def _about(delivery: Delivery, told: dict[str, Event], now: datetime) -> list[tuple[str, object]]:
+    due = delivery.due_at
+    ahead = f" (in {span(due - now)})" if due > now else ""
+    group = None if delivery.group is None else ", ".join(f"{k}: {v}" for k, v in delivery.group.items())
+    return [
+        ("delivery", delivery.id),
+        ("tells", summary(delivery, told)),
+        ("channel", delivery.channel),
+        ("rule", delivery.rule),
         ("state", word(delivery.state)),
-        ("created", Text(f"{stamp(delivery.created_at)} ({age(delivery.created_at, now)} ago)")),
+        ("reason", str(delivery.reason)),
+        ("note", delivery.note),
+        ("told by", delivery.merged_into),
+        ("group", "everything of its rule" if group == "" else group),
+        ("part", f"{delivery.part} of {delivery.parts}" if delivery.parts > 1 else None),
+        ("created", f"{stamp(delivery.created_at)} ({age(delivery.created_at, now)} ago)"),
+        ("due", f"{stamp(due)}{ahead}" if _unfinished(delivery) else None),
+        ("finished", stamp(delivery.finished_at)),
+        ("replay of", delivery.replay_of),
     ]
-    if delivery.state is DeliveryState.PENDING:
-        lines.append(("due", Text(f"{stamp(delivery.due_at)}")))
-    if delivery.replay_of is not None:
-        lines.append(("replay of", Text(delivery.replay_of)))
-    return lines
 
 
 def _print_attempt(out: Console, attempt: Attempt, *, body: bool) -> None:
@@ -207,7 +231,11 @@ def replay(
     if channel is not None and channel not in configuration.settings.channel_names:
         hint = near(channel, configuration.settings.channel_names)
         raise NotFoundError(f"there is no channel {channel}: {hint}")
-    order = Order(by=user(by), deliveries=ids, channel=channel or "")
+    order = (
+        ordered(OnChannel, by=user(by), channel=channel or "")
+        if dead
+        else ordered(Replay, by=user(by), deliveries=ids)
+    )
     made = asyncio.run(give(configuration, "replay-dead" if dead else "replay", order))
     if as_json:
         print_json(made)

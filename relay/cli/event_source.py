@@ -16,8 +16,10 @@ from relay.model.samples import sample
 from relay.settings import Settings
 
 _MAX_BYTES = 1024 * 1024
-_QUIET = {"id", "alert", "status", "labels", "annotations", "seen_at", "starts_at", "ends_at"}
+_QUIET = {"id", "alert", "status", "labels", "annotations", "seen_at", "starts_at", "ends_at", "flapping"}
 """What no note is made of when a file does not have it."""
+_OF_MESSAGE = {"rule", "links", "reason", "acknowledged", "replay_of"}
+"""What a webhook's body says of the message and not of the event."""
 
 
 class EventFileError(RelayError):
@@ -76,7 +78,7 @@ def _sample(type_name: str, status: Status | None, settings: Settings) -> Event:
     event = replace(event, severity=settings.severities.get(type_name, event.severity))
     if cluster is None or event.cluster is None:
         return event
-    return replace(event, labels=cluster.labels, annotations=cluster.annotations)
+    return replace(event, labels=cluster.labels, annotations=cluster.notes)
 
 
 def _read(name: str, raw: bytes, status: str | None, settings: Settings) -> Found:
@@ -111,7 +113,7 @@ def _as_stored(name: str, document: dict[str, Any]) -> dict[str, Any]:
         raise EventFileError(f"{name}: data must be an object")
     if "items" in data:
         raise EventFileError(f"{name}: tells several events: give one of data.items in a file of its own")
-    given = {key: value for key, value in data.items() if key not in ("rule", "links", "replay_of")}
+    given = {key: value for key, value in data.items() if key not in _OF_MESSAGE}
     given["type"] = document["type"]
     if "timestamp" in document:
         given["happened_at"] = document["timestamp"]

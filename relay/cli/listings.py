@@ -1,4 +1,4 @@
-"""``msr-relay alerts``, ``events`` and ``journal``."""
+"""``msr-relay events`` and ``journal``."""
 
 import asyncio
 import json
@@ -8,69 +8,13 @@ from typing import Any
 from rich.text import Text
 
 from relay.cli.opening import configure, existing_store, near
-from relay.cli.output import SHORT_ID, age, clean, console, print_json, stamp, table, word
-from relay.model.alert import Alert, AlertState
+from relay.cli.output import SHORT_ID, WIDE, age, clean, console, print_json, stamp, table, word
 from relay.model.catalogue import CATALOGUE
 from relay.model.clock import SystemClock
 from relay.model.errors import NotFoundError
 from relay.model.event import Event, Status
 from relay.settings import Configuration
 from relay.store import Filter
-
-
-def alerts(config: Path | None, cluster: str | None, limit: int, *, every: bool, as_json: bool) -> None:
-    """List the open alerts, or all."""
-    asyncio.run(_alerts(configure(config), cluster, limit, every=every, as_json=as_json))
-
-
-async def _alerts(
-    configuration: Configuration, cluster: str | None, limit: int, *, every: bool, as_json: bool
-) -> None:
-    now = SystemClock().now()
-    async with existing_store(configuration) as store:
-        if every:
-            found = await store.list_alerts(Filter(cluster=cluster, limit=limit))
-        else:
-            opened = [each for each in await store.open_alerts() if cluster in (None, each.cluster)]
-            found = sorted(opened, key=lambda each: each.starts_at, reverse=True)[:limit]
-    if as_json:
-        print_json([_alert(each) for each in found])
-        return
-    out = console()
-    if not found:
-        out.print(Text("No alerts yet." if every else "No open alerts."))
-        return
-    lines = [
-        (
-            word(each.state),
-            word(each.severity),
-            age(each.starts_at, now),
-            each.cluster or "-",
-            each.type,
-            each.summary + (" (held back by a larger alert)" if each.inhibited else ""),
-        )
-        for each in found
-    ]
-    heads = ("state", "severity", "age", "cluster", "type", "what")
-    out.print(table(heads, lines, fold=("cluster", "what")))
-
-
-def _alert(alert: Alert) -> dict[str, Any]:
-    return {
-        "id": alert.id,
-        "state": str(alert.state),
-        "type": alert.type,
-        "severity": str(alert.severity),
-        "cluster": alert.cluster,
-        "subject": {"kind": str(alert.subject.kind), "name": alert.subject.name},
-        "summary": alert.summary,
-        "starts_at": stamp(alert.starts_at),
-        "ends_at": stamp(alert.ends_at) if alert.state is AlertState.RESOLVED else None,
-        "ended_because": alert.ended_because,
-        "inhibited": alert.inhibited,
-        "channels": [told.channel for told in alert.told],
-        "details": dict(alert.details),
-    }
 
 
 def events(config: Path | None, wanted: dict[str, Any], *, as_json: bool) -> None:
@@ -92,8 +36,10 @@ async def _events(configuration: Configuration, wanted: Filter, *, as_json: bool
         return
     out = console()
     if found:
+        wide = out.width >= WIDE
         lines = [
             (
+                *([event.id] if wide else []),
                 age(event.seen_at, now),
                 word(event.severity),
                 event.type,
@@ -102,7 +48,7 @@ async def _events(configuration: Configuration, wanted: Filter, *, as_json: bool
             )
             for _, routed, event in found
         ]
-        heads = ("age", "severity", "type", "cluster", "what")
+        heads = (*(["id"] if wide else []), "age", "severity", "type", "cluster", "what")
         out.print(table(heads, lines, fold=("cluster", "what")))
     else:
         out.print(Text("No such events."))
@@ -112,8 +58,8 @@ async def _events(configuration: Configuration, wanted: Filter, *, as_json: bool
 
 
 def _short(text: str) -> str:
-    """Return a delivery's id as the listing of deliveries shows it, anything else as it is."""
-    return text[:SHORT_ID] if text.startswith("dlv_") else text
+    """Return an id as listings show it, anything else as it is."""
+    return text[:SHORT_ID] if text.startswith(("dlv_", "sil_", "alr_", "evt_")) else text
 
 
 def _what(event: Event, *, routed: bool) -> Text:

@@ -2,14 +2,20 @@
 
 import difflib
 import os
+import random
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 from relay.app import build
 from relay.app.logs import set_up
+from relay.engine.desk import Desk
+from relay.engine.operate import Operator
+from relay.engine.scene import Scene
+from relay.model.clock import SystemClock
 from relay.model.errors import NotFoundError
-from relay.settings import Configuration, read
+from relay.settings import Configuration, Settings, read
 from relay.store import Store
 from relay.store.database import connect, file_of, parse_url, plain_errors
 from relay.store.migrate import revision
@@ -32,6 +38,32 @@ async def existing_store(configuration: Configuration) -> AsyncIterator[Store]:
         yield store
     finally:
         store.close()
+
+
+@asynccontextmanager
+async def store_if_any(configuration: Configuration) -> AsyncIterator[Store | None]:
+    """Open the store, or give None where none has been made yet. Raises StoreError."""
+    try:
+        _need(configuration.settings.store.get_secret_value())
+    except NotFoundError:
+        yield None
+        return
+    async with existing_store(configuration) as store:
+        yield store
+
+
+async def read_scene(store: Store, settings: Settings, at: datetime) -> Scene:
+    """Return what the store has of what holds, and may at a time: silences, acknowledgements, open alerts."""
+    desk = Desk(store)
+    await desk.load(at)
+    alerts = {alert.id: alert for alert in await store.open_alerts()}
+    return Scene(alerts, desk.silences, desk.acknowledged, build.router(settings).rules, settings.times)
+
+
+def finder(store: Store) -> Operator:
+    """Return what finds things in a store by how their ids begin."""
+    # It only finds: nothing random comes of it.
+    return Operator(store, SystemClock(), random.Random())  # noqa: S311
 
 
 def _need(url: str) -> None:

@@ -6,17 +6,20 @@ import json
 import os
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
+from pydantic import ValidationError
 
 from relay.app.places import control_socket
 from relay.cli.opening import existing_store
-from relay.engine.operate import Operator
+from relay.engine.operate import Operator, OrderError
+from relay.engine.orders import ORDERS, Order
 from relay.model.clock import SystemClock
 from relay.model.errors import Exit, RelayError
-from relay.server.control import Order
 from relay.settings import Configuration
+
+AnyOrder = TypeVar("AnyOrder", bound=Order)
 
 _WITHIN = ClientTimeout(total=60)
 
@@ -31,8 +34,17 @@ def user(by: str | None) -> str:
         return f"uid {os.getuid()}"
 
 
+def ordered(kind: type[AnyOrder], **fields: Any) -> AnyOrder:
+    """Return an order. Raises OrderError for what it cannot hold."""
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise OrderError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
 async def give(configuration: Configuration, deed: str, order: Order) -> Any:
-    """Carry out an order (`replay`, `replay-dead`, `enable`, `disable`) and return its outcome.
+    """Carry out an order, by its name in ``ORDERS``, and return its outcome as JSON types.
 
     Raises RelayError with the exit status that belongs to it, also where the relay of another user runs.
     """
@@ -62,14 +74,6 @@ async def _tell(socket: Path, deed: str, order: Order) -> Any:
 
 async def _do(configuration: Configuration, deed: str, order: Order) -> Any:
     async with existing_store(configuration) as store:
-        # Ids of replays need no cryptographic randomness.
+        # Ids of replays and silences need no cryptographic randomness.
         operator = Operator(store, SystemClock(), random.Random())  # noqa: S311
-        match deed:
-            case "replay":
-                return [each.id for each in await operator.replay(order.deliveries, order.by)]
-            case "replay-dead":
-                return [each.id for each in await operator.replay_dead(order.channel, order.by)]
-            case "enable":
-                return await operator.enable(order.channel, order.by)
-            case _:
-                return await operator.disable(order.channel, order.by, order.reason)
+        return await ORDERS[deed].do(operator, order)

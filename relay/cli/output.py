@@ -1,5 +1,6 @@
 """What commands print: tables and lines for people, JSON for programs."""
 
+import itertools
 import json
 import os
 import sys
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from relay.cli.moments import span
+
 SHORT_ID = 12
 """Characters of a delivery's id that are shown where they tell it from the others of a listing."""
 _WIDE = 1000
@@ -19,7 +22,8 @@ _STYLES = {
     "delivered": "green", "working": "green", "resolved": "green", "yes": "green", "matches": "green",
     "pending": "yellow", "retry": "yellow", "failing": "yellow", "held": "yellow", "partial": "yellow",
     "warning": "yellow", "no": "red", "dead": "red", "rejected": "red", "refused": "red", "gone": "red",
-    "disabled": "red", "firing": "red", "critical": "bold red",
+    "holds": "green", "ahead": "yellow", "paused": "yellow", "silenced": "yellow", "inhibited": "yellow",
+    "muted": "yellow", "acknowledged": "yellow", "disabled": "red", "firing": "red", "critical": "bold red",
 }  # fmt: skip
 
 
@@ -28,14 +32,20 @@ class _Console(Console):
         forget_pipe()
 
 
-def console() -> Console:
-    """Return a console for standard output: colours only on a terminal, and not where NO_COLOR is set."""
-    out = sys.stdout
+def console(*, err: bool = False) -> Console:
+    """Return a console for standard output or error: colours only on a terminal, and not with NO_COLOR."""
+    out = sys.stderr if err else sys.stdout
     # Not rich's own choice, which also colours where it finds FORCE_COLOR.
     on_terminal = out is not None and out.isatty()
     width = None if on_terminal or "COLUMNS" in os.environ else _WIDE
     return _Console(
-        highlight=False, markup=False, emoji=False, soft_wrap=False, width=width, force_terminal=on_terminal
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+        width=width,
+        force_terminal=on_terminal,
+        stderr=err,
     )
 
 
@@ -89,13 +99,29 @@ def word(value: object) -> Text:
 
 def age(then: datetime | None, now: datetime) -> str:
     """Return how long ago something was, in one unit: `12s`, `5m`, `3h`, `8d`."""
-    if then is None:
-        return ""
-    seconds = max(0, int((now - then).total_seconds()))
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
-        if seconds >= size * (1 if unit == "m" else 2):
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
+    return "" if then is None else span(now - then)
+
+
+def distinct(ids: Sequence[str]) -> int:
+    """Return how many characters tell the ids apart."""
+    ordered = sorted(set(ids))
+    length = SHORT_ID
+    for one, other in itertools.pairwise(ordered):
+        while one[:length] == other[:length] and length < max(len(one), len(other)):
+            length += 1
+    return length
+
+
+def print_fields(out: Console, fields: Iterable[tuple[str, object]]) -> None:
+    """Print what there is to say of one thing, a line each; what is None or empty is left out."""
+    for name, value in fields:
+        if value not in (None, ""):
+            shown = value if isinstance(value, Text) else Text(clean(value))
+            out.print(Text.assemble((f"{name:<13}", "bold"), shown))
+
+
+WIDE = 120
+"""From so many columns on, a listing shows more of them."""
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, fold: Sequence[str] = ()) -> Table:

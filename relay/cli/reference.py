@@ -81,7 +81,7 @@ def _below(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseMo
             continue
         kinds = shapes.shape(info.annotation)
         ways = {"": shapes.models(kinds), "[]": shapes.models(shapes.items(kinds))}
-        ways[".TYPE"] = shapes.models(shapes.values(kinds))
+        ways[".TYPE" if name == "alerts" else ".NAME"] = shapes.models(shapes.values(kinds))
         for suffix, models in ways.items():
             for found in models:
                 yield f"{path}{name}{suffix}", found
@@ -154,9 +154,7 @@ def cli_markdown() -> str:
     root = typer.main.get_command(app)
     parts = ["# Commands", "", _MADE, "", "See also [exit codes](exit-codes.md).", ""]
     parts.append("Output is coloured on a terminal only, and not where `NO_COLOR` is set.")
-    parts.append(
-        "The keys of `--json` stay. A delivery's id may be shortened to a beginning that no other has."
-    )
+    parts.append("The keys of `--json` stay. An id may be shortened to a beginning that no other has.")
     parts += _options(root)
     parts += _commands(root, "msr-relay")
     return "\n".join(parts) + "\n"

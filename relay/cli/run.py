@@ -46,7 +46,7 @@ def _read(option: Path | None) -> Configuration:
     settings = configuration.settings
     set_up(settings.log.level, settings.log.format, build.secrets(settings))
     # Whether templates exist is left to `check`: it costs time, and a plain message goes out anyway.
-    for warning in configuration.warnings(lambda _kind, _name: True):
+    for warning in configuration.warnings(lambda _kind, _name: True, SystemClock().now()):
         _log.warning("hardly meant so", what=str(warning))
     return configuration
 

@@ -15,24 +15,10 @@ Cluster = Annotated[str | None, typer.Option("--cluster", help="Only of this clu
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("alerts")(alerts)
     app.command("events")(events)
     app.add_typer(deliveries, name="deliveries")
     app.add_typer(channels, name="channels")
     app.command("journal")(journal)
-
-
-def alerts(
-    every: Annotated[bool, typer.Option("--all", help="Those that have ended too.")] = False,
-    cluster: Cluster = None,
-    limit: Limit = 50,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """List what is wrong now."""
-    from relay.cli.listings import alerts as show
-
-    show(config, cluster, limit, every=every, as_json=as_json)
 
 
 def events(
@@ -53,7 +39,7 @@ def events(
 
 
 def journal(limit: Limit = 50, config: Config = None, as_json: Json = False) -> None:
-    """List what users did: replays, channels switched off and on."""
+    """List what users did: replays, silences, acknowledgements, channels switched off and on."""
     from relay.cli.listings import journal as show
 
     show(config, limit, as_json=as_json)

@@ -3,7 +3,15 @@
 The settings themselves are models elsewhere; they build on `RootSettings`, `Section`, `Duration` and `Size`.
 """
 
-from relay.config.durations import Duration, Size, format_duration, format_size, parse_duration, parse_size
+from relay.config.durations import (
+    Duration,
+    Size,
+    at_least,
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_size,
+)
 from relay.config.load import Loaded, find, load
 from relay.config.overlay import Shorthand
 from relay.config.schema import json_schema
@@ -19,6 +27,7 @@ __all__ = [
     "Section",
     "Shorthand",
     "Size",
+    "at_least",
     "find",
     "format_duration",
     "format_size",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 LONGEST: Final = timedelta(days=3650)
@@ -56,6 +56,17 @@ def format_duration(value: timedelta) -> str:
         count, rest = divmod(rest, size)
         text += f"{count}{unit}" if count else ""
     return text or "0s"
+
+
+def at_least(least: timedelta) -> AfterValidator:
+    """The annotation of a duration that must not be shorter; pydantic's own `ge` would show Python's form."""
+
+    def check(value: timedelta) -> timedelta:
+        if value < least:
+            raise _error("duration", f"must be at least {format_duration(least)}")
+        return value
+
+    return AfterValidator(check)
 
 
 def parse_size(value: object) -> int:

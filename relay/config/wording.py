@@ -1,6 +1,7 @@
 """Says in an operator's words what pydantic found wrong; values are never part of it."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -106,4 +107,18 @@ def _limit(kind: str, context: Mapping[str, Any]) -> str:
     limit = context.get(name)
     if limit == 1 and kind in ("string_too_short", "too_short"):
         return "must not be empty"
-    return text.format(format_duration(limit) if isinstance(limit, timedelta) else limit)
+    span = _span(limit)
+    return text.format(limit if span is None else format_duration(span))
+
+
+def _span(limit: Any) -> timedelta | None:
+    """Return a limit that is a duration; pydantic gives it as the text of a timedelta."""
+    if isinstance(limit, timedelta):
+        return limit
+    if not isinstance(limit, str) or not limit.startswith(_SPAN):
+        return None
+    return timedelta(**{unit: int(number) for unit, number in _PART.findall(limit)})
+
+
+_SPAN = "datetime.timedelta("
+_PART = re.compile(r"(days|seconds|microseconds)=(\d+)")

@@ -16,6 +16,7 @@ from relay.demo.feed import RethinkDb
 from relay.demo.imitation import Imitation, User
 from relay.model.clock import Clock
 
+NAME = "demo"
 HOST = "127.0.0.1"
 REGISTRY = "msr.example.com"
 USER = "relay"

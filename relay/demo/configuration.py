@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from relay.channels.console import Console
-from relay.demo.cluster import REGISTRY, USER, Cluster, Pki
+from relay.demo.cluster import NAME, REGISTRY, USER, Cluster, Pki
 from relay.demo.receivers import ONCALL, SOC, TERMINAL, Hook, Screen
 from relay.settings import Configuration, read
 
@@ -15,7 +15,7 @@ server: {{listen: 127.0.0.1:0}}
 stop_within: 2s
 
 clusters:
-  - name: demo
+  - name: {name}
     replicas: {replicas}
     registry_host: {registry}
     username: {user}
@@ -53,6 +53,7 @@ def write(folder: Path, cluster: Cluster, pki: Pki, hook: Hook, mail_port: int) 
     path.touch(mode=0o600)
     text = _TEXT.format(
         store=folder / "relay.db",
+        name=NAME,
         replicas=json.dumps([f"https://{replica}" for replica in cluster.replicas]),
         registry=REGISTRY,
         user=USER,

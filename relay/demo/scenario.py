@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from relay.demo.cluster import REPLICAS, Cluster
+from relay.demo.cluster import NAME, REPLICAS, Cluster
 from relay.demo.ledger import Due
 from relay.demo.receivers import ONCALL, SOC, TERMINAL
 
@@ -63,11 +63,13 @@ def scenes(cluster: Cluster) -> Iterator[Scene]:
     )
     yield Scene(
         "replica 2's storage fails.",
-        "The replica's own ping says so, and so does the cluster. Two of three are left: still a quorum.",
+        "Its own ping says so, and so does the cluster. Two of three are left: a quorum, but one without a "
+        "spare, and that is an alert of its own.",
         lambda: msr.fail_replica(failing, "storage"),
         (
             Due("ping.failing", "firing", address, _SOME),
             Due("replica.unhealthy", "firing", failing, _SOME),
+            Due("quorum.at_risk", "firing", NAME, _SOME),
         ),
         pause=7,
     )
@@ -85,6 +87,7 @@ def scenes(cluster: Cluster) -> Iterator[Scene]:
         (
             Due("ping.failing", "resolved", address, _SOME),
             Due("replica.unhealthy", "resolved", failing, _SOME),
+            Due("quorum.at_risk", "resolved", NAME, _SOME),
         ),
         pause=9,
     )

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -11,6 +12,8 @@ import structlog
 from relay.engine.gate import Patience, disable, judge, opens_at, probing
 from relay.engine.limits import Window
 from relay.engine.own import News
+from relay.engine.review import digest, follow_ups, review
+from relay.engine.scene import Scene
 from relay.engine.sending import Sender, Try
 from relay.engine.verdict import Result, next_state
 from relay.model.clock import Clock
@@ -23,8 +26,6 @@ _log = structlog.get_logger("relay.dispatch")
 
 _BATCH = 64
 _STORE_PAUSE = 1.0
-_LOOK_AGAIN = 60.0
-"""Seconds after which a loop looks again unasked: another process may have written to the store."""
 
 
 class ChannelLoop:
@@ -39,9 +40,12 @@ class ChannelLoop:
         news: News,
         health: ChannelHealth | None = None,
         *,
+        scene: Callable[[], Scene] = Scene,
         patience: Patience = Patience(),  # noqa: B008
         reach: Reach = pass_by,
+        look_again: float = 60.0,
     ) -> None:
+        """``look_again``: seconds after which it looks unasked: a command may have written to the store."""
         channel = sender.channel
         self.channel = channel
         self.health = health or ChannelHealth(channel.name)
@@ -50,8 +54,12 @@ class ChannelLoop:
         self._clock = clock
         self._random = source
         self._news = news
+        self._scene = scene
         self._patience = patience
         self._reach = reach
+        self._look_again = look_again
+        self._woken = 0
+        self._claimed = 0
         self._window = None if channel.rate is None else Window(channel.rate.count, channel.rate.seconds)
         self._awake = asyncio.Event()
         self._ready: deque[Claim] = deque()
@@ -61,7 +69,8 @@ class ChannelLoop:
         self._gate: tuple[ChannelHealth | None, float] = (None, 0.0)
 
     def wake(self) -> None:
-        """Look for something to send."""
+        """Look for something to send: there may be more, or what there is may have changed."""
+        self._woken += 1
         self._awake.set()
 
     async def run(self) -> None:
@@ -131,8 +140,24 @@ class ChannelLoop:
             wait = self._window.wait(self._clock.monotonic()) if self._window else 0.0
             if wait > 0:
                 return wait
-            self._begin(self._ready.popleft())
+            claim = self._ready.popleft()
+            if await self._still_holds(claim, now):
+                self._begin(claim)
         return None
+
+    async def _still_holds(self, claim: Claim, now: datetime) -> bool:
+        """Tell whether a claim that may have waited can be sent as it is; else see what becomes of it."""
+        if claim.waiting is not None and self._claimed != self._woken:
+            # What has come since may be about the same thing.
+            self._taken.discard(claim.delivery.seq)
+            self._give_back()
+            return False
+        rewrite = review(claim, self._scene(), now, self._sender.sizes)
+        if rewrite is None:
+            return True
+        self._taken.discard(claim.delivery.seq)
+        await self._store.rewrite(rewrite)
+        return False
 
     def _shut_for(self, now: datetime) -> float | None:
         """Return in how many seconds the channel may be tried, None if not before a user says so."""
@@ -146,18 +171,54 @@ class ChannelLoop:
         return max(0.0, self._gate[1] - since)
 
     async def _claim(self, now: datetime, limit: int) -> bool:
+        """Take what is due, less what is not to be sent now; tell whether there was anything."""
+        self._claimed = self._woken
         # A copy: what is settled while the store reads must still count as taken for what it has read.
         claims = await self._store.due(self.channel.name, now, limit, frozenset(self._taken))
-        self._taken.update(claim.delivery.seq for claim in claims)
-        self._ready.extend(claims)
-        if claims:
+        if not claims:
+            return False
+        if await self._digest(claims, now):
+            return True
+        scene, threads, rewrites = self._scene(), set[str](), []
+        for claim in claims:
+            if claim.delivery.thread in threads:
+                # What is done about the first of a thread may concern this one too.
+                continue
+            threads.add(claim.delivery.thread)
+            rewrite = review(claim, scene, now, self._sender.sizes)
+            if rewrite is not None:
+                rewrites.append(rewrite)
+                continue
+            self._taken.add(claim.delivery.seq)
+            self._ready.append(claim)
+        await asyncio.gather(*map(self._store.rewrite, rewrites))
+        if self._ready:
             self._reach(Step.CLAIMED)
-        return bool(claims)
+        return True
+
+    async def _digest(self, claims: Collection[Claim], now: datetime) -> bool:
+        """Put a backlog together that an outage of the channel has left; tell whether there was one."""
+        oldest = self.channel.digest_after
+        if oldest is None or probing(self.health):
+            return False
+        stale = (claim.delivery for claim in claims if now - claim.delivery.waiting_since > oldest)
+        rules = {delivery.rule for delivery in stale if delivery.replay_of is None}
+        done = False
+        for rule in sorted(rules):
+            waiting = await self._store.backlog(self.channel.name, rule, now)
+            busy = {each.thread for each in waiting.deliveries if each.seq in self._taken}
+            free = tuple(each for each in waiting.deliveries if each.thread not in busy)
+            rewrite = digest(replace(waiting, deliveries=free), self._scene(), now, self._sender.sizes)
+            if rewrite is not None:
+                _log.info("a backlog is told together", channel=self.channel.name, rule=rule, count=len(free))
+                await self._store.rewrite(rewrite)
+                done = True
+        return done
 
     async def _until_due(self) -> float:
         due_at = await self._store.next_due(self.channel.name, frozenset(self._taken))
-        wait = _LOOK_AGAIN if due_at is None else _seconds(due_at - self._clock.now())
-        return min(wait, _LOOK_AGAIN)
+        wait = self._look_again if due_at is None else _seconds(due_at - self._clock.now())
+        return min(wait, self._look_again)
 
     def _give_back(self) -> None:
         self._taken.difference_update(claim.delivery.seq for claim in self._ready)
@@ -206,7 +267,8 @@ class ChannelLoop:
         health = self.health
         retry = self.channel.retry
         delivery = next_state(claim.delivery, result, health, retry.schedule, retry.jitter, now, self._random)
-        finished = None if delivery.state is DeliveryState.PENDING else now
+        if delivery.state is not DeliveryState.PENDING:
+            delivery = replace(delivery, finished_at=now)
         attempt = Attempt(
             delivery=delivery.id,
             number=delivery.attempts,
@@ -220,11 +282,15 @@ class ChannelLoop:
             body=tried.body,
             plain=tried.broken is not None,
         )
-        await self._keep_trying(lambda: self._store.settle(Settlement(delivery, attempt, finished)))
+        settlement = Settlement(delivery, attempt, follow_ups(delivery, self._scene(), now))
+        await self._keep_trying(lambda: self._store.settle(settlement))
         if before.state is not health.state:
             self._give_back()
             # What holds by now: a user may have turned the channel since.
             await self._keep_trying(lambda: self._store.save_health(self.health))
+            if health.state is ChannelState.WORKING:
+                # What was tried in vain goes now, together if it is old, not whenever its turn would come.
+                await self._keep_trying(lambda: self._store.hasten(self.channel.name, now))
         return before, delivery.state
 
     async def _tell(self, claim: Claim, tried: Try, before: ChannelHealth, state: DeliveryState) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -14,6 +15,7 @@ from relay.model.delivery import Delivery, Outcome
 from relay.model.errors import StoreError
 from relay.model.event import Event, Status, Subject, SubjectKind
 from relay.model.ids import stable_id
+from relay.render import nothing
 from relay.store import Claim, Store
 
 _log = structlog.get_logger("relay.emergency")
@@ -75,7 +77,7 @@ class Emergency:
 
     async def _works(self) -> bool:
         try:
-            await self._store.beat(self._clock.now())
+            await self._store.probe(self._clock.now())
         except StoreError as error:
             self._error = str(error)
             return False
@@ -85,7 +87,9 @@ class Emergency:
     async def _tell(self, event: Event, done: set[str]) -> set[str]:
         """Tell all but those who are done, add whom trying again cannot help, return who has it."""
         senders = [sender for sender in self._senders() if sender.channel.name not in done]
-        tries = await asyncio.gather(*(sender.attempt(_claim(event, sender)) for sender in senders))
+        # It could not be noted that somebody takes care of this.
+        able = [replace(sender, acknowledge_url=nothing) for sender in senders]
+        tries = await asyncio.gather(*(sender.attempt(_claim(event, sender)) for sender in able))
         told: set[str] = set()
         for sender, tried in zip(senders, tries, strict=True):
             result = tried.result

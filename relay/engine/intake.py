@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
-from relay.engine.planning import World, close, event_of, plan
+from relay.engine.lifecycle import recent_of
+from relay.engine.planning import Rules, World, close, event_of, pass_time, plan, sight_memo
 from relay.engine.policy import Policy
-from relay.engine.routing import Router
 from relay.engine.sight import SIGHT, Sight
 from relay.model.alert import Alert
 from relay.model.event import Event
@@ -23,9 +23,12 @@ _log = structlog.get_logger("relay.intake")
 Wake = Callable[[Collection[str]], None]
 """Called with the names of channels that have something to send."""
 
-OWN_WATCHERS = ("channels", "templates", "store", "configuration")
+OWN_WATCHERS = ("channels", "templates", "store", "configuration", "heartbeats")
 """What the relay watches of itself."""
 _CHANNELS = Watch(None, "channels")
+_HEARTBEATS = Watch(None, "heartbeats")
+_GROUPS = timedelta(days=7)
+"""A group that was told longer ago is a new one when something joins it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,9 @@ class Setting:
     """
 
     policy: Policy
-    router: Router
+    rules: Rules
     watched: Mapping[Watch, Collection[str]]
+    heartbeats: Collection[str] = ()
 
 
 class Intake:
@@ -52,6 +56,7 @@ class Intake:
         self._wake = wake
         self._reach = reach
         self._world = World()
+        self._by_id: tuple[World, Mapping[str, Alert]] = (self._world, {})
         self._lock = asyncio.Lock()
 
     @property
@@ -59,16 +64,30 @@ class Intake:
         """The alerts that are pending or firing."""
         return self._world.alerts.values()
 
+    @property
+    def by_id(self) -> Mapping[str, Alert]:
+        """The same by id."""
+        if self._by_id[0] is not self._world:
+            self._by_id = (self._world, {alert.id: alert for alert in self._world.alerts.values()})
+        return self._by_id[1]
+
+    @property
+    def setting(self) -> Setting:
+        """What it works by."""
+        return self._setting
+
     async def start(self, now: datetime) -> None:
-        """Take up the open alerts where the last process left them. Raises StoreError."""
+        """Take up the alerts where the last process left them. Raises StoreError."""
         alerts = {alert.fingerprint: alert for alert in await self._store.open_alerts()}
         policy = self._setting.policy
-        sights = {
-            alert.cluster: Sight(alert.cluster, policy.failures_of(alert.cluster), alert)
-            for alert in alerts.values()
-            if alert.watcher == SIGHT and alert.cluster is not None
-        }
-        self._world = World(alerts, sights)
+        sights = {}
+        for cluster in {watch.cluster for watch in self._setting.watched} - {None}:
+            kept = await self._store.cursor(sight_memo(str(cluster)))
+            if kept is not None:
+                sights[str(cluster)] = Sight.read(str(cluster), policy.failures_of(cluster), kept)
+        groups = {group.key: group for group in await self._store.groups(now - _GROUPS)}
+        recent = recent_of(await self._store.recent_alerts(now - policy.memory))
+        self._world = World(alerts, sights, groups, recent)
         await self.change(self._setting, now)
 
     async def change(self, setting: Setting, now: datetime) -> None:
@@ -84,7 +103,7 @@ class Intake:
             }
             world = replace(self._world, sights=sights)
             orphans = [alert for alert in world.alerts.values() if not _watched(alert, setting)]
-            decided, world = close(orphans, now, "no longer watched", world, setting.router)
+            decided, world = close(orphans, now, "no longer watched", world, setting.rules)
             await self._commit(decided, world)
             self._setting = setting
 
@@ -97,6 +116,15 @@ class Intake:
         """
         await asyncio.shield(self._take(report))
 
+    async def pass_time(self, now: datetime) -> None:
+        """Let the relay's own alerts settle that have changed long enough ago. Raises StoreError."""
+        await asyncio.shield(self._pass_time(now))
+
+    async def _pass_time(self, now: datetime) -> None:
+        async with self._lock:
+            setting = self._setting
+            await self._commit(*pass_time(now, self._world, setting.policy, setting.rules))
+
     async def _take(self, report: Report) -> None:
         self._reach(Step.READ)
         async with self._lock:
@@ -104,7 +132,7 @@ class Intake:
             report = _of_this_setting(report, setting)
             events = [event_of(fact, report, setting.policy) for fact in report.facts]
             known = await self._store.known_events([event.id for event in events]) if events else set()
-            decided, world = plan(report, events, known, self._world, setting.policy, setting.router)
+            decided, world = plan(report, events, known, self._world, setting.policy, setting.rules)
             self._reach(Step.PLANNED)
             await self._commit(decided, world)
 
@@ -113,8 +141,9 @@ class Intake:
             await self._store.commit(decided)
         self._world = world
         channels = {delivery.channel for delivery in decided.deliveries}
-        if decided.released:
-            channels.update(told.channel for alert in decided.alerts for told in alert.told)
+        # What they are about to send may be over, or be let go.
+        turned = {*decided.over, *decided.released}
+        channels.update(t.channel for alert in decided.alerts if alert.id in turned for t in alert.told)
         if channels:
             self._wake(channels)
         for event in decided.events:
@@ -133,7 +162,9 @@ def _of_this_setting(report: Report, setting: Setting) -> Report:
 
 
 def _removed(watch: Watch, source: str, setting: Setting) -> bool:
-    return watch == _CHANNELS and source not in setting.router.channels
+    if watch == _HEARTBEATS:
+        return source not in setting.heartbeats
+    return watch == _CHANNELS and source not in setting.rules.router.channels
 
 
 def _watched(alert: Alert, setting: Setting) -> bool:

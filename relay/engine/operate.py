@@ -1,32 +1,57 @@
-"""What users do to a relay: replay, enable, disable. Everything is written down with who and when."""
+"""What users do to a relay: replay, enable, silence, acknowledge. All is written down with who and when."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from pydantic import ValidationError
+
+from relay.engine.desk import Desk
 from relay.engine.dispatch import Dispatcher
 from relay.engine.gate import disable
+from relay.engine.scene import Silences
+from relay.model.alert import Alert
 from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth, Delivery, DeliveryState
-from relay.model.errors import NotFoundError, RelayError
+from relay.model.errors import Exit, NotFoundError, RelayError
+from relay.model.event import Event
 from relay.model.ids import random_id
+from relay.model.silence import Acknowledgement, Silence
 from relay.store import Deed, Filter, Store
 
 _REPLAY_MOST = 10_000
+
+
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_SILENCE = timedelta(days=366)
+_NOTE = 1000
+"""Characters of a note or comment that are kept."""
 
 
 class AmbiguousError(RelayError):
     """The beginning of an id fits several things."""
 
 
+class OrderError(RelayError):
+    """What was asked for cannot be meant."""
+
+    exit = Exit.USAGE
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Carries out what users ask for; ``dispatcher`` is None where no relay runs in this process."""
+    """Carries out what users ask for.
+
+    ``dispatcher`` and ``desk`` are None where no relay runs in this process.
+    """
 
     store: Store
     clock: Clock
     source: random.Random
     dispatcher: Dispatcher | None = None
+    desk: Desk | None = None
 
     async def find(self, prefix: str) -> Delivery:
         """Return the delivery whose id begins so. Raises NotFoundError or AmbiguousError."""
@@ -67,6 +92,11 @@ class Operator:
                 receipt=None,
                 replay_of=original.id,
                 last_error=None,
+                ready_at=now,
+                finished_at=None,
+                gathered=False,
+                merged_into=None,
+                note=None,
             )
             await self.store.add_replay(copy, Deed(now, by, "replay", original.id, copy.id))
             copies.append(copy)
@@ -98,3 +128,135 @@ class Operator:
             return
         await self.store.hasten(channel, self.clock.now())
         await self.store.save_health(ChannelHealth(channel))
+
+    async def silence(
+        self,
+        matchers: Mapping[str, Any],
+        starts_at: datetime,
+        ends_at: datetime,
+        by: str,
+        comment: str,
+        intervals: Sequence[Mapping[str, Any]] = (),
+    ) -> Silence:
+        """Keep what matches from being sent for a while. Raises OrderError, or StoreError."""
+        now = self.clock.now()
+        if not any(matchers.values()):
+            raise OrderError("a silence has to match something: to silence everything write type: '*'")
+        if ends_at <= max(starts_at, now):
+            raise OrderError("the silence would be over before it begins: its end must be in the future")
+        if ends_at - starts_at > _LONGEST_SILENCE:
+            raise OrderError("a silence lasts a year at the most")
+        silence = Silence(
+            random_id("sil", self.source),
+            dict(matchers),
+            starts_at,
+            ends_at,
+            by,
+            comment[:_NOTE],
+            now,
+            tuple(intervals),
+        )
+        try:
+            Silences([silence])
+        except ValidationError as error:
+            raise OrderError(f"the silence cannot be used: {_first(error)}") from None
+        await self._desk().silence(silence, Deed(now, by, "silence", silence.id, comment[:_NOTE]))
+        return silence
+
+    async def find_silence(self, prefix: str, *, ended: bool = False) -> Silence:
+        """Return the silence, not yet over unless ``ended``, whose id begins so.
+
+        Raises NotFoundError or AmbiguousError.
+        """
+        now = self.clock.now()
+        known = await self.store.silences(_EVER if ended else now)
+        found = [each for each in known if each.id.startswith(prefix)]
+        found = [each for each in found if each.id == prefix] or found
+        if not prefix.startswith("sil_") or not found:
+            which, every = ("", " --all") if ended else (" that holds or will", "")
+            raise NotFoundError(f"there is no silence {prefix}{which}: msr-relay silences{every} lists them")
+        if len(found) > 1:
+            raise AmbiguousError(f"several silences begin with {prefix}: give more of the id")
+        return found[0]
+
+    async def expire(self, prefix: str, by: str) -> Silence:
+        """End a silence now: what it holds back and still counts is sent. Raises as ``find_silence``."""
+        now = self.clock.now()
+        silence = await self.find_silence(prefix)
+        ended = replace(silence, starts_at=min(silence.starts_at, now), ends_at=now)
+        await self._desk().silence(ended, Deed(now, by, "expire", silence.id))
+        await self._look_again(DeliveryState.SILENCED)
+        return ended
+
+    async def find_alert(self, prefix: str) -> Alert:
+        """Return the alert, open or ended, whose id begins so, or that such an event tells of.
+
+        Raises NotFoundError or AmbiguousError.
+        """
+        found = await self.store.find_alerts(prefix) if prefix.startswith("alr_") else []
+        if prefix.startswith("evt_"):
+            told = {each.alert for each in await self.store.find_events(prefix) if each.alert is not None}
+            found = [alert for id in sorted(told) for alert in await self.store.find_alerts(id)]
+        found = [each for each in found if each.id == prefix] or found
+        if not found:
+            raise NotFoundError(f"there is no alert {prefix}: msr-relay alerts --all lists them")
+        if len(found) > 1:
+            raise AmbiguousError(f"several alerts begin with {prefix}: give more of the id")
+        return found[0]
+
+    async def find_thread(self, prefix: str) -> str:
+        """Return the id of the open alert or the one-off event whose id begins so.
+
+        Raises NotFoundError, AmbiguousError, or OrderError for an alert that has ended.
+        """
+        alerts = await self.store.find_alerts(prefix) if prefix.startswith("alr_") else []
+        events = await self.store.find_events(prefix) if prefix.startswith("evt_") else []
+        found: list[Alert | Event] = [*alerts, *events]
+        exact = [each for each in found if each.id == prefix] or found
+        if not exact:
+            raise NotFoundError(
+                f"there is no alert or event {prefix}: msr-relay alerts lists what is wrong now"
+            )
+        if len(exact) > 1:
+            raise AmbiguousError(f"several begin with {prefix}: give more of the id")
+        (about,) = exact
+        if isinstance(about, Event) and about.alert is not None:
+            return await self.find_thread(about.alert)
+        if isinstance(about, Alert) and about.ends_at is not None:
+            raise OrderError(f"{about.summary}: that ended at {about.ends_at:%Y-%m-%d %H:%M} UTC")
+        return about.id
+
+    async def acknowledge(
+        self, prefix: str, by: str, note: str = "", until: datetime | None = None, via: str = "cli"
+    ) -> Acknowledgement:
+        """Note that somebody takes care of an alert, or has taken note of an event.
+
+        Nothing of it is repeated or escalated until ``until`` (None: until it resolves). Raises as
+        ``find_thread``, or OrderError.
+        """
+        now = self.clock.now()
+        if until is not None and until <= now:
+            raise OrderError("the acknowledgement would be over already: its end must be in the future")
+        made = Acknowledgement(await self.find_thread(prefix), by, now, note[:_NOTE], until, via)
+        await self._desk().acknowledge(made, Deed(now, by, "acknowledge", made.thread, note[:_NOTE]))
+        return made
+
+    async def unacknowledge(self, prefix: str, by: str) -> str:
+        """Take an acknowledgement back: repeats and escalations go on. Raises as ``find_thread``."""
+        thread = await self.find_thread(prefix)
+        await self._desk().unacknowledge(thread, Deed(self.clock.now(), by, "unacknowledge", thread))
+        await self._look_again(DeliveryState.ACKNOWLEDGED)
+        return thread
+
+    def _desk(self) -> Desk:
+        return self.desk or Desk(self.store)
+
+    async def _look_again(self, state: DeliveryState) -> None:
+        await self.store.look_again(state, self.clock.now())
+        if self.dispatcher is not None:
+            self.dispatcher.wake(self.dispatcher.loops)
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -88,6 +88,25 @@ class News:
         )
         await self._report("templates", template, (condition,))
 
+    async def heartbeat_turned(
+        self, name: str, failures: int, reason: str, arrived_at: datetime | None
+    ) -> None:
+        """Report a dead man's switch that cannot be reached; no failures: it was reached."""
+        conditions: tuple[Condition, ...] = ()
+        if failures:
+            condition = Condition(
+                type="heartbeat.failing",
+                identity=(name,),
+                subject=Subject(SubjectKind.RELAY, name),
+                summary=f"Heartbeat {name} does not arrive",
+                details=d.HeartbeatTrouble(
+                    heartbeat=name, reason=reason, failures=failures, arrived_at=arrived_at
+                ).plain(),
+                source=name,
+            )
+            conditions = (condition,)
+        await self._report("heartbeats", name, conditions)
+
     async def config_rejected(self, path: str, problems: Sequence[str]) -> None:
         """Report a changed configuration that cannot be used; no problems: it is good again."""
         conditions: tuple[Condition, ...] = ()

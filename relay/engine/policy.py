@@ -9,12 +9,27 @@ from relay.model.severity import Severity
 
 
 @dataclass(frozen=True, slots=True)
+class Flap:
+    """An alert flaps if it fires or resolves more than ``changes`` times within ``within``, until nothing has
+    changed for ``within``."""
+
+    changes: int = 6
+    within: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
 class Damping:
     """``hold``: how long a condition must hold before its alert fires; ``keep``: how long it must be gone
-    before the alert resolves."""
+    before the alert resolves; ``flap``: when it changes too often to tell each time, None for never."""
 
     hold: timedelta = timedelta(0)
     keep: timedelta = timedelta(0)
+    flap: Flap | None = Flap()
+
+    @property
+    def window(self) -> timedelta:
+        """How long a change counts for flapping; zero where flapping is off."""
+        return timedelta(0) if self.flap is None else self.flap.within
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +57,17 @@ class Policy:
         return self.severities.get(type_name) or observed or CATALOGUE[type_name].severity
 
     def damp(self, type_name: str) -> Damping:
-        """Return the damping of an alert type."""
-        return self.damping.get(type_name, Damping())
+        """Return the damping of an alert type: what the user says, else the type's own."""
+        said = self.damping.get(type_name)
+        if said is not None:
+            return said
+        kind = CATALOGUE.get(type_name)
+        return Damping() if kind is None else Damping(kind.hold)
+
+    @property
+    def memory(self) -> timedelta:
+        """How long the changes of alerts that have resolved must be remembered, whatever their type."""
+        return max(Damping().window, *(each.window for each in self.damping.values()), timedelta(0))
 
     def about(self, cluster: str | None) -> About:
         """Return the labels and annotations of a cluster."""

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from relay.engine.patterns import Patterns, severities
-from relay.engine.rules import Rule
+from relay.engine.matching import Matcher
+from relay.engine.rules import GroupOptions, Rule
 from relay.model.catalogue import CATALOGUE
-from relay.model.event import Event, SubjectKind
+from relay.model.delivery import Reason
+from relay.model.event import Event
 
 Expression = Callable[[Event], bool]
 
@@ -17,13 +18,34 @@ OWN_RULE = "relay"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way out for an event."""
+    """One way out for an event: at once or ``after`` a while; ``step`` is the number of an escalation's."""
 
     rule: str
     channel: str
     template: str | None = None
     after: timedelta = timedelta(0)
     on_resolve: bool = True
+    group: GroupOptions | None = None
+    reason: Reason = Reason.NEW
+    step: int = 0
+
+
+def _route(rule: Rule, channel: str) -> Route:
+    return Route(rule.name, channel, rule.template, rule.after, rule.on_resolve, rule.group)
+
+
+def _escalations(rule: Rule) -> Iterator[Route]:
+    for number, step in enumerate(rule.escalate, 1):
+        for channel in step.channels:
+            yield Route(
+                rule.name,
+                channel,
+                rule.template,
+                step.after,
+                rule.on_resolve,
+                reason=Reason.ESCALATION,
+                step=number,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,57 +62,23 @@ class Verdict:
     channels: tuple[str, ...] = ()
 
 
-class _Matcher:
+class _Compiled:
     """A rule, compiled."""
 
     def __init__(self, rule: Rule, when: Expression | None) -> None:
-        match = rule.match
         self.rule = rule
-        self.type = None if match.type is None else Patterns(match.type)
-        self._cluster = None if match.cluster is None else Patterns(match.cluster)
-        self._repository = None if match.repository is None else Patterns(match.repository, "/")
-        self._replica = None if match.replica is None else Patterns(match.replica)
-        self._severities = None if match.severity is None else severities(match.severity)
-        self._labels = {name: Patterns(globs) for name, globs in match.labels.items()}
+        self.matcher = Matcher(rule.match)
         self._when = when
 
     def misses(self, event: Event) -> Iterator[str]:
         """Say what keeps the event out, one matcher at a time."""
-        if self.type is not None and not self.type.match(event.type):
-            yield f"type is {event.type}"
-        if self._cluster is not None and not self._cluster.match(event.cluster or ""):
-            yield f"cluster is {event.cluster or 'none'}"
-        if self._repository is not None and not _repository_matches(self._repository, event):
-            yield f"repository is {event.subject.name if _is_repository(event) else 'none'}"
-        if self._replica is not None and not self._replica.match_any(_replicas(event)):
-            yield f"replica is {', '.join(_replicas(event)) or 'none'}"
-        if self._severities is not None and event.severity not in self._severities:
-            yield f"severity is {event.severity}"
-        for name, patterns in self._labels.items():
-            if not patterns.match(event.labels.get(name, "")):
-                yield f"label {name} is {event.labels.get(name) or 'not set'}"
+        yield from self.matcher.misses(event)
         if self._when is not None and not self._when(event):
             yield f"when: {self.rule.when} is false"
 
     def takes(self, event: Event) -> bool:
         """Tell whether the event matches."""
         return next(self.misses(event), None) is None
-
-
-def _is_repository(event: Event) -> bool:
-    return event.subject.kind is SubjectKind.REPOSITORY
-
-
-def _repository_matches(patterns: Patterns, event: Event) -> bool:
-    if not _is_repository(event):
-        return False
-    # A record without a readable name may concern any repository: better told once too often.
-    return not event.subject.name or patterns.match(event.subject.name)
-
-
-def _replicas(event: Event) -> tuple[str, ...]:
-    own = (event.subject.name,) if event.subject.kind is SubjectKind.REPLICA else ()
-    return own + event.subject.replicas
 
 
 class Router:
@@ -100,37 +88,38 @@ class Router:
         self, rules: Sequence[Rule], channels: Iterable[str], compile_when: Callable[[str], Expression]
     ) -> None:
         self.channels = tuple(channels)
-        self._matchers = [
-            _Matcher(rule, None if rule.when is None else compile_when(rule.when)) for rule in rules
+        self.rules = {rule.name: rule for rule in rules}
+        self._compiled = [
+            _Compiled(rule, None if rule.when is None else compile_when(rule.when)) for rule in rules
         ]
 
     def route(self, event: Event) -> list[Route]:
-        """Return where the event goes: each channel at most once."""
+        """Return where the event goes: each channel at most once, and then who hears of it by escalation."""
         if _about_relay(event) and not self._names_type(event):
             return [Route(OWN_RULE, channel) for channel in self._others(event)]
         routes: dict[str, Route] = {}
-        for matcher in self._matchers:
-            if matcher.takes(event):
-                rule = matcher.rule
+        escalations: list[Route] = []
+        for compiled in self._compiled:
+            if compiled.takes(event):
+                rule = compiled.rule
                 for channel in rule.channels:
-                    routes.setdefault(
-                        channel, Route(rule.name, channel, rule.template, rule.after, rule.on_resolve)
-                    )
+                    routes.setdefault(channel, _route(rule, channel))
+                escalations += _escalations(rule)
                 if rule.stop:
                     break
         if _about_relay(event):
             allowed = self._others(event)
-            return [route for route in routes.values() if route.channel in allowed]
-        return list(routes.values())
+            return [route for route in (*routes.values(), *escalations) if route.channel in allowed]
+        return [*routes.values(), *escalations]
 
     def explain(self, event: Event) -> list[Verdict]:
         """Return what every rule says to the event, in order."""
         verdicts: list[Verdict] = []
         named: set[str] = set()
         stopped = False
-        for matcher in self._matchers:
-            rule = matcher.rule
-            misses = tuple(matcher.misses(event))
+        for compiled in self._compiled:
+            rule = compiled.rule
+            misses = tuple(compiled.misses(event))
             takes = not misses and not stopped
             mine = tuple(channel for channel in rule.channels if takes and channel not in named)
             named.update(mine)
@@ -141,10 +130,10 @@ class Router:
     def _names_type(self, event: Event) -> bool:
         """Tell whether a rule says by type where this goes: then the rules decide, else every channel."""
         return any(
-            matcher.type is not None
-            and any(glob.strip("*") for glob in matcher.type.wanted)
-            and matcher.type.match(event.type)
-            for matcher in self._matchers
+            type_of is not None
+            and any(glob.strip("*") for glob in type_of.wanted)
+            and type_of.match(event.type)
+            for type_of in (each.matcher.type for each in self._compiled)
         )
 
     def _others(self, event: Event) -> list[str]:

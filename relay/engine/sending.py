@@ -1,7 +1,8 @@
 """Sending one delivery: render, compose, send, and say how it ended. Nothing here writes to the store."""
 
 import asyncio
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -9,15 +10,22 @@ import structlog
 
 from relay.channels import Channel, SendError
 from relay.channels.errors import BadBody
+from relay.engine.review import Sizes
+from relay.engine.rules import Rule
 from relay.engine.verdict import Result, overall
 from relay.http import Http
 from relay.model.clock import Clock
 from relay.model.delivery import Message, Outcome, Sent
+from relay.model.event import Event, Status
+from relay.model.silence import Acknowledgement
 from relay.model.steps import Reach, Step, pass_by
-from relay.render import Renderer, Telling, TemplateError, payload, plain_text
+from relay.render import Renderer, RuleAbout, Telling, TemplateError, nothing, payload, plain_text
 from relay.store import Claim
 
 _log = structlog.get_logger("relay.sending")
+
+_AROUND = 1000
+"""Bytes of a group's message besides its items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +44,40 @@ class Try:
 
 @dataclass(slots=True)
 class Sender:
-    """Sends deliveries to one channel."""
+    """Sends deliveries to one channel.
+
+    ``rules`` returns the rules by name as they are by then. ``acknowledged`` returns who takes care of an
+    alert or event, by its thread; ``acknowledge_url`` a link by which somebody can, None for none.
+    """
 
     channel: Channel
     renderer: Renderer
     http: Http
     clock: Clock
     reach: Reach = field(default=pass_by)
+    rules: Callable[[], Mapping[str, Rule]] = field(default=dict)
+    acknowledged: Callable[[str], Acknowledgement | None] = field(default=nothing)
+    acknowledge_url: Callable[[str], str | None] = field(default=nothing)
+
+    @property
+    def sizes(self) -> Sizes:
+        """How much of a group fits into one message of the channel."""
+        most = self.channel.group_bytes
+        if most is None:
+            return Sizes()
+        words: list[int] = []
+
+        def size(event: Event) -> int:
+            if not words:
+                # Which rule's words an event will get is not known here: the longest ones are reckoned with.
+                words.append(max(map(_words, self.rules().values()), default=0))
+            return self._size(event) + words[0]
+
+        return Sizes(max(1, most - _AROUND), size)
+
+    def _size(self, event: Event) -> int:
+        telling = Telling((event,), "", self.channel.name, "")
+        return len(json.dumps(payload(telling, self.renderer.public_url)).encode())
 
     async def attempt(self, claim: Claim) -> Try:
         """Send a delivery once. Never raises but for cancellation: a bug must not lose an alert."""
@@ -57,12 +92,13 @@ class Sender:
     async def _attempt(self, claim: Claim, at: datetime) -> Try:
         """Compose and send; what this raises, the message has not reached the receiver."""
         began = self.clock.monotonic()
-        message, body, broken = self._compose(claim, at)
+        telling = self._telling(claim, at)
+        message, body, broken = self._compose(claim, telling, at)
         self.reach(Step.RENDERED)
         result = await self._send(message, body)
         if isinstance(result, BadBody) and broken is None:
             broken = TemplateError(self._template(claim), None, result.message)
-            message, body = self._plain(claim, at, broken)
+            message, body = self._plain(claim, telling, at, broken)
             result = await self._send(message, body)
         if isinstance(result, BadBody):
             result = _failed(result, self.channel)
@@ -91,13 +127,14 @@ class Sender:
             Outcome.RETRY, error=self.channel.shown(f"internal error: {type(error).__name__}: {error}")
         )
 
-    def _compose(self, claim: Claim, at: datetime) -> tuple[Message, str, TemplateError | None]:
-        telling = self._telling(claim)
+    def _compose(
+        self, claim: Claim, telling: Telling, at: datetime
+    ) -> tuple[Message, str, TemplateError | None]:
         try:
             parts = self.renderer.render(
                 self.channel.kind, self.channel.PARTS, telling, claim.delivery.template
             )
-            message = _message(claim, at, parts)
+            message = _message(claim, telling, at, parts)
             return message, self.channel.compose(message), None
         except TemplateError as error:
             broken = error
@@ -107,33 +144,74 @@ class Sender:
             # A bug in rendering must not stop the channel: the plain form needs no template.
             _log.exception("rendering failed in an unexpected way", channel=self.channel.name)
             broken = TemplateError(self._template(claim), None, f"internal error: {type(error).__name__}")
-        return (*self._plain(claim, at, broken), broken)
+        return (*self._plain(claim, telling, at, broken), broken)
 
-    def _plain(self, claim: Claim, at: datetime, broken: TemplateError) -> tuple[Message, str]:
-        telling = self._telling(claim)
+    def _plain(
+        self, claim: Claim, telling: Telling, at: datetime, broken: TemplateError
+    ) -> tuple[Message, str]:
         title, text = plain_text(telling, str(broken))
         parts = self.channel.plain(title, text, payload(telling, self.renderer.public_url))
-        message = _message(claim, at, parts)
+        message = _message(claim, telling, at, parts)
         return message, self.channel.compose(message)
 
-    def _telling(self, claim: Claim) -> Telling:
+    def _telling(self, claim: Claim, at: datetime) -> Telling:
         delivery = claim.delivery
-        return Telling(claim.events, delivery.rule, self.channel.name, delivery.id, delivery.replay_of)
+        about, *others = {event.thread for event in claim.events}
+        over = claim.events[-1].status is Status.RESOLVED
+        return Telling(
+            claim.events,
+            delivery.rule,
+            self.channel.name,
+            delivery.id,
+            delivery.replay_of,
+            thread=delivery.thread,
+            reason=delivery.reason,
+            group=delivery.group,
+            more=delivery.more,
+            part=delivery.part,
+            parts=delivery.parts,
+            rule_about=_about(self.rules().get(delivery.rule)),
+            acknowledged=None if others or over else self._known(about, at),
+            acknowledge_url=lambda thread: self._link(thread, at),
+        )
+
+    def _known(self, thread: str, at: datetime) -> Acknowledgement | None:
+        found = self.acknowledged(thread)
+        return found if found is not None and found.holds(at) else None
+
+    def _link(self, thread: str, at: datetime) -> str | None:
+        """Return the link by which a reader takes care of something that nobody takes care of yet."""
+        if not self.channel.ACKNOWLEDGES or self._known(thread, at) is not None:
+            return None
+        return self.acknowledge_url(thread)
 
     def _template(self, claim: Claim) -> str:
         return f"{self.channel.kind}/{claim.delivery.template or claim.events[0].type}"
 
 
-def _message(claim: Claim, at: datetime, parts: Mapping[str, str]) -> Message:
-    delivery, last = claim.delivery, claim.events[-1]
+def _about(rule: Rule | None) -> RuleAbout:
+    if rule is None:
+        return RuleAbout()
+    about = RuleAbout(rule.labels, rule.annotations, rule.runbook_url)
+    return about if rule.group is None else replace(about, most=rule.group.max)
+
+
+def _words(rule: Rule) -> int:
+    """Return how many bytes a rule adds to what is told of an event, at the most."""
+    return len(json.dumps([rule.name, rule.labels, rule.annotations, rule.runbook_url]).encode())
+
+
+def _message(claim: Claim, telling: Telling, at: datetime, parts: Mapping[str, str]) -> Message:
+    delivery = claim.delivery
     return Message(
         id=delivery.id,
-        type=last.type if len({event.type for event in claim.events}) == 1 else "group",
-        status=last.status,
-        severity=max((event.severity for event in claim.events), key=lambda each: each.rank),
-        timestamp=last.happened_at,
+        type=telling.type,
+        status=telling.event.status,
+        severity=telling.severity,
+        timestamp=claim.events[-1].happened_at,
         at=at,
         thread=delivery.thread,
+        whole=all(event.thread == delivery.thread for event in claim.events),
         parts=parts,
         attempt=delivery.attempts + 1,
         settled=frozenset(delivery.settled),

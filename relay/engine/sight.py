@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
-from relay.model.alert import Alert
+from pydantic import TypeAdapter
+
 from relay.model.details import WatchFailing, WatchFailure
 from relay.model.event import Subject, SubjectKind
 from relay.model.observation import Condition, Failure, Report
@@ -12,6 +13,11 @@ from relay.model.severity import Severity
 
 SIGHT = "sight"
 """The name of the watch that ``watch.failing`` belongs to."""
+
+_ASK_REPLICAS = {"ping", "cluster_status"}
+"""The watchers that hear MSR itself, replica by replica."""
+_ASKS_NGINX = "nginx_status"
+"""The watcher of a page that nginx can answer by itself, whatever has become of the MSR behind it."""
 
 _Key = tuple[str, str]
 
@@ -25,25 +31,61 @@ class _Look:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A look as it is kept across restarts."""
+
+    watcher: str
+    source: str
+    since: datetime
+    failures: int
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    looks: list[_Seen]
+    recovering: bool
+
+
+_MEMORY = TypeAdapter(_Memory)
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 class Sight:
     """Remembers, for one cluster, what could be read at the last look and what could not."""
 
-    def __init__(self, cluster: str, threshold: int, open_alert: Alert | None = None) -> None:
-        """Start from nothing, or from the alert that was open when the relay was last stopped."""
+    def __init__(self, cluster: str, threshold: int) -> None:
         self._cluster = cluster
         self._threshold = threshold
         self._looks: dict[_Key, _Look] = {}
-        self._recovering = open_alert is not None
-        if open_alert is not None:
-            self._remember(open_alert)
+        self._recovering = False
+        self._written: str | None = None
 
-    def _remember(self, alert: Alert) -> None:
-        told = WatchFailing.model_validate(dict(alert.details))
-        for item in told.failing:
-            failure = Failure(item.source, item.cause, dark=told.whole)
-            self._looks[item.watcher, item.source] = _Look(
-                item.since, max(item.failures, self._threshold), failure
-            )
+    @classmethod
+    def read(cls, cluster: str, threshold: int, text: str) -> "Sight":
+        """Return what ``write`` wrote when the relay was last running."""
+        sight = cls(cluster, threshold)
+        for each in _MEMORY.validate_json(text).looks:
+            sight._looks[each.watcher, each.source] = _Look(each.since, each.failures, each.failure)
+        sight._recovering = _MEMORY.validate_json(text).recovering
+        return sight
+
+    def write(self) -> str:
+        """Return what is known as a text that changes only when something of it does."""
+        if self._written is None:
+            self._written = self._text()
+        return self._written
+
+    def _text(self) -> str:
+        looks = [
+            # Of what can be read it does not matter since when; of failures, only whether they count.
+            _Seen(watcher, source, _NEVER, 0, None)
+            if look.failure is None
+            else _Seen(watcher, source, look.since, min(look.failures, self._threshold), look.failure)
+            for (watcher, source), look in sorted(self._looks.items())
+        ]
+        return _MEMORY.dump_json(_Memory(looks, self._recovering)).decode()
 
     def after(self, report: Report) -> "Sight":
         """Return what is known after a report; this object is not changed."""
@@ -84,9 +126,25 @@ class Sight:
         dark = bool(looks) and all(look.failure is not None and look.failure.dark for look in looks)
         return dark and any(look.failures >= self._threshold for look in looks)
 
+    @property
+    def internal_errors(self) -> bool:
+        """Whether every replica that answers at all answers an internal server error, and not merely for a
+        moment: what a cluster without quorum does (source: MSR's documentation)."""
+        looks = [look for (watcher, _), look in self._looks.items() if watcher != _ASKS_NGINX]
+        failures = [look.failure for look in looks if look.failure is not None]
+        if len(failures) < len(looks) or not all(each.internal or each.silent for each in failures):
+            return False
+        return any(
+            watcher in _ASK_REPLICAS
+            and look.failure is not None
+            and look.failure.internal
+            and look.failures >= self._threshold
+            for (watcher, _), look in self._looks.items()
+        )
+
     def condition(self) -> Condition | None:
         """Return the one condition that says what cannot be read, None if everything can."""
-        whole = self.whole
+        whole, internal_errors = self.whole, self.internal_errors
         failing = [
             WatchFailure(
                 watcher=watcher,
@@ -106,8 +164,8 @@ class Sight:
             identity=(),
             subject=Subject(SubjectKind.CLUSTER, self._cluster),
             summary=f"Cluster {self._cluster} {what}",
-            details=WatchFailing(failing=failing, whole=whole).plain(),
-            severity=Severity.CRITICAL if whole else None,
+            details=WatchFailing(failing=failing, whole=whole, internal_errors=internal_errors).plain(),
+            severity=Severity.CRITICAL if whole or internal_errors else None,
         )
 
     def _counts(self, source: str, look: _Look, failure: Failure) -> bool:

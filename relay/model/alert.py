@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from relay.model.details import Flaps
 from relay.model.event import Event, Status, Subject
 from relay.model.ids import stable_id
 from relay.model.severity import Severity
@@ -23,12 +24,16 @@ class AlertState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A channel that was, or at ``due_at`` will be, told of a firing, and the rule that decided it."""
+    """A channel that was, or at ``due_at`` will be, told of a firing, and the rule that decided it.
+
+    ``group`` is the id of the group that it is told in, if its rule groups.
+    """
 
     rule: str
     channel: str
     due_at: datetime
     on_resolve: bool
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,15 @@ class Alert:
     ``id`` names this one life of it; a later one with the same fingerprint has another id. ``starts_at``
     is when the condition was first seen, ``fired_at`` when it had held long enough, ``absent_since``
     when it was first no longer seen while still firing (flap damping), ``ends_at`` when it resolved, and
-    ``ended_because`` why, where that is not simply that it no longer holds. ``inhibited`` tells that its
-    firing is held back by a larger alert. ``told`` are the channels that the firing goes to. ``looks``
-    counts, while it is pending, how many looks in a row have shown it.
+    ``ended_because`` why, where that is not simply that it no longer holds. ``inhibited`` tells that a
+    larger alert covers it: its firing is not told meanwhile. ``told`` are the channels that the firing
+    goes to. ``looks`` counts, while it is pending, how many looks in a row have shown it, up to as many as it
+    takes. ``last_event`` is the id of the event that says how it fires.
+
+    ``changes`` are the times at which the condition lately began or ceased to count, over all its lives,
+    the oldest first. ``flapping`` tells that they were too many when it fired: then it keeps firing, and is
+    quiet, until the condition has been shown or absent for ``flap_within`` without a break. ``settled_at``
+    is when it was found to stay.
     """
 
     id: str
@@ -61,6 +72,11 @@ class Alert:
     inhibited: bool = False
     told: tuple[Told, ...] = ()
     looks: int = 1
+    last_event: str | None = None
+    changes: tuple[datetime, ...] = ()
+    flapping: bool = False
+    flap_within: timedelta = timedelta(0)
+    settled_at: datetime | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -71,8 +87,13 @@ class Alert:
         details = dict(self.details)
         if self.ended_because is not None:
             details["ended_because"] = self.ended_because
+        flapping = self.flapping and status is Status.FIRING
+        if flapping or (self.settled_at == seen_at and status is Status.FIRING):
+            details["flaps"] = Flaps(
+                changes=len(self.changes), within_seconds=self.flap_within.total_seconds()
+            ).plain()
         return Event(
-            id=stable_id("evt", self.id, status, self.severity),
+            id=stable_id("evt", self.id, status, self.severity, *(["flapping"] if flapping else [])),
             type=self.type,
             status=status,
             cluster=self.cluster,
@@ -84,6 +105,7 @@ class Alert:
             alert=self.id,
             starts_at=self.starts_at,
             ends_at=self.ends_at,
+            flapping=flapping,
             labels=self.labels,
             annotations=self.annotations,
             details=details,

@@ -1,6 +1,7 @@
 """The catalogue of event types: one table from which the reference, the schemas and the samples are made."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from relay.model import details as d
 from relay.model.event import SubjectKind
@@ -9,7 +10,10 @@ from relay.model.severity import Severity
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """What an event type means. ``lasting`` types are alerts, the others one-off events."""
+    """What an event type means. ``lasting`` types are alerts, the others one-off events.
+
+    ``hold`` is how long an alert's condition must hold before it fires, where the configuration says nothing.
+    """
 
     name: str
     meaning: str
@@ -17,6 +21,7 @@ class EventType:
     subject: SubjectKind
     details: type[d.Details]
     lasting: bool = True
+    hold: timedelta = timedelta(0)
 
     @property
     def about_relay(self) -> bool:
@@ -30,6 +35,7 @@ _OWN = {
     SubjectKind.TEMPLATE,
     SubjectKind.STORE,
     SubjectKind.CONFIGURATION,
+    SubjectKind.RELAY,
 }
 
 _K, _S = SubjectKind, Severity
@@ -70,6 +76,28 @@ CATALOGUE: dict[str, EventType] = {
             d.Issue,
         ),
         EventType(
+            "cluster.split_brain",
+            "The replicas' answers about their cluster contradict each other: it may be split.",
+            _S.CRITICAL,
+            _K.CLUSTER,
+            d.SplitBrain,
+        ),
+        EventType(
+            "quorum.at_risk",
+            "The cluster has quorum, but the loss of one more replica breaks it.",
+            _S.ERROR,
+            _K.CLUSTER,
+            d.Quorum,
+        ),
+        EventType(
+            "quorum.lost",
+            "By what can be read, too few of the cluster's replicas are healthy for a quorum. Usually such a "
+            "cluster cannot be read at all: then watch.failing tells it.",
+            _S.CRITICAL,
+            _K.CLUSTER,
+            d.Quorum,
+        ),
+        EventType(
             "replica.unhealthy",
             "The cluster calls a replica unhealthy.",
             _S.WARNING,
@@ -94,11 +122,33 @@ CATALOGUE: dict[str, EventType] = {
             d.ReplicaStale,
         ),
         EventType(
+            "replica.view_stale",
+            "A replica's answer about the cluster is old news compared with the others'.",
+            _S.WARNING,
+            _K.REPLICA,
+            d.ViewStale,
+        ),
+        EventType(
+            "gc.held",
+            "A replica holds the lock of garbage collection for too long.",
+            _S.WARNING,
+            _K.REPLICA,
+            d.GcHeld,
+            hold=timedelta(hours=6),
+        ),
+        EventType(
             "ping.failing",
             "A replica says that it is unhealthy, or cannot be reached.",
             _S.WARNING,
             _K.REPLICA,
             d.Ping,
+        ),
+        EventType(
+            "ping.slow",
+            "A replica answers its ping much more slowly than it usually does.",
+            _S.WARNING,
+            _K.REPLICA,
+            d.PingSlow,
         ),
         EventType(
             "nginx.saturated",
@@ -109,7 +159,8 @@ CATALOGUE: dict[str, EventType] = {
         ),
         EventType(
             "watch.failing",
-            "Something of a cluster cannot be read; critical if nothing can.",
+            "Something of a cluster cannot be read; critical if nothing can, or if its replicas answer "
+            "nothing but internal server errors, as without quorum.",
             _S.WARNING,
             _K.CLUSTER,
             d.WatchFailing,
@@ -157,6 +208,29 @@ CATALOGUE: dict[str, EventType] = {
             _S.WARNING,
             _K.CONFIGURATION,
             d.ConfigTrouble,
+        ),
+        EventType(
+            "heartbeat.failing",
+            "A dead man's switch cannot be reached; it will soon raise an alarm of its own.",
+            _S.WARNING,
+            _K.RELAY,
+            d.HeartbeatTrouble,
+        ),
+        EventType(
+            "relay.heartbeat",
+            "The relay is alive: told on a schedule, to the one channel that the heartbeat names.",
+            _S.INFO,
+            _K.RELAY,
+            d.Heartbeat,
+            lasting=False,
+        ),
+        EventType(
+            "relay.resumed",
+            "The relay was away, not running or asleep, and watches again.",
+            _S.WARNING,
+            _K.RELAY,
+            d.Resumed,
+            lasting=False,
         ),
         EventType(
             "relay.test",

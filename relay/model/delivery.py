@@ -10,10 +10,12 @@ from typing import Any
 class DeliveryState(StrEnum):
     """Where a delivery stands.
 
-    ``pending``: to be sent when due. ``delivered``: every target has it. ``partial``: some targets have
-    it, the others refused it for good. ``dead``: refused for good. ``held``: its channel is no longer
-    configured. ``inhibited``: held back by a larger alert. ``superseded``: what it would have said was
-    over before it was due.
+    ``pending``: to be sent when due. ``silenced``, ``inhibited`` (by a larger alert), ``muted`` (by its
+    rule's times) and ``acknowledged``: held back; looked at again when due, unless it is finished.
+    ``delivered``: every target has it. ``partial``: some targets have it, the others refused it for good.
+    ``dead``: refused for good. ``held``: its channel is no longer configured. ``grouped``: told together
+    with others by the delivery ``merged_into``. ``superseded``: there is nothing left to say; ``note`` says
+    why.
     """
 
     PENDING = "pending"
@@ -21,8 +23,32 @@ class DeliveryState(StrEnum):
     PARTIAL = "partial"
     DEAD = "dead"
     HELD = "held"
+    SILENCED = "silenced"
     INHIBITED = "inhibited"
+    MUTED = "muted"
+    ACKNOWLEDGED = "acknowledged"
+    GROUPED = "grouped"
     SUPERSEDED = "superseded"
+
+
+HELD_BACK = frozenset(
+    {DeliveryState.SILENCED, DeliveryState.INHIBITED, DeliveryState.MUTED, DeliveryState.ACKNOWLEDGED}
+)
+"""The states of what waits for something else than its receiver."""
+
+
+class Reason(StrEnum):
+    """Why something is told now.
+
+    ``new``: it happened. ``repeat``: an alert still fires. ``escalation``: nobody has acknowledged it.
+    ``group``: what a rule has gathered. ``digest``: what a channel has missed.
+    """
+
+    NEW = "new"
+    REPEAT = "repeat"
+    ESCALATION = "escalation"
+    GROUP = "group"
+    DIGEST = "digest"
 
 
 class Outcome(StrEnum):
@@ -45,9 +71,13 @@ class Delivery:
     """One notification on its way to one channel.
 
     ``id`` is what the receiver sees, the same on every attempt. ``events`` are the ids of what it tells,
-    fixed for ever. ``thread`` ties it to the other deliveries about the same alert: within a channel they
-    go out in the order of ``seq``. ``settled`` are the targets that need no further attempt. ``receipt``
-    is what the channel wants to remember of a sent message (Slack's ``ts``, say).
+    fixed once it was tried; ``more`` is how many further ones it only counts. ``thread`` ties it to the
+    other deliveries about the same alert or group: within a channel they go out in the order of ``seq``.
+    ``due_at`` is when to look at it next, ``ready_at`` when it could first have gone out. ``gathered``:
+    it waits to be told with the others of its ``group`` (what they have in common); ``part`` of ``parts``
+    where one message is too small for all of them. ``settled`` are the targets that need no further
+    attempt. ``receipt`` is what the channel wants to remember of a sent message (Slack's ``ts``, say).
+    ``note`` says why it is held back or was not sent.
     """
 
     id: str
@@ -66,6 +96,26 @@ class Delivery:
     replay_of: str | None = None
     last_error: str | None = None
     seq: int = 0
+    ready_at: datetime | None = None
+    finished_at: datetime | None = None
+    reason: Reason = Reason.NEW
+    gathered: bool = False
+    group: Mapping[str, str] | None = None
+    more: int = 0
+    part: int = 1
+    parts: int = 1
+    merged_into: str | None = None
+    note: str | None = None
+
+    @property
+    def waiting_since(self) -> datetime:
+        """When it could first have gone out."""
+        return self.ready_at or self.due_at
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else can be about the same thing: a one-off event outside of any group."""
+        return self.thread in self.events
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +183,9 @@ class Message:
     ``id`` is the delivery's. ``parts`` are the rendered templates by the names that the channel's kind
     declares. ``thread`` is the same for all messages about one alert; ``follows`` tells that the thread
     has earlier messages in this channel, and ``previous`` is the receipt of the first of them, if the
-    channel left one. ``settled`` are targets that must not be sent to again. ``at`` is the time of this
-    attempt, ``timestamp`` the time of what happened.
+    channel left one. ``whole``: the thread is about nothing else, so that this may take the place of what was
+    said before; a group's messages do not say all that the earlier ones did. ``settled`` are targets that
+    must not be sent to again. ``at`` is the time of this attempt, ``timestamp`` the time of what happened.
     """
 
     id: str
@@ -149,6 +200,7 @@ class Message:
     settled: frozenset[str] = frozenset()
     follows: bool = False
     previous: Mapping[str, Any] | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

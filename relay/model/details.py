@@ -19,6 +19,13 @@ class Details(BaseModel):
         return self.model_dump(mode="json")
 
 
+class Flaps(Details):
+    """How often an alert came or went: the `flaps` of a firing that flaps, or that has settled."""
+
+    changes: int = Field(description="how often it began or ceased within that time; 0: it has settled")
+    within_seconds: float = Field(description="the time, in seconds")
+
+
 class TrustRecord(Details):
     """A record of notary's changefeed."""
 
@@ -81,6 +88,74 @@ class ReplicaStale(Details):
     limit_seconds: float = Field(description="the configured limit")
 
 
+class Quorum(Details):
+    """How many replicas of a cluster are healthy, and how many it needs."""
+
+    replicas: int = Field(
+        description="how many the cluster has: those mentioned, and those missing and not yet forgotten"
+    )
+    healthy: int = Field(
+        description="how many are healthy by every answer that mentions them, and neither missing nor stale"
+    )
+    needed: int = Field(description="how many have to be healthy: replicas // 2 + 1")
+    spare: int = Field(description="how many more can be lost; if negative, how many are lacking")
+    unhealthy: list[str] = Field(description="ids of the replicas that an answer calls unhealthy")
+    missing: list[str] = Field(description="ids of the replicas that no answer mentions any more")
+    stale: list[str] = Field(description="ids of the replicas that have not reported for too long")
+    seen_by: list[str] = Field(description="the replicas by whose answers this is so")
+    unread: list[str] = Field(description="the replicas that were asked too and could not be read")
+
+
+class Saying(Details):
+    """What one replica says of something."""
+
+    replica: str = Field(description="the replica that was asked")
+    says: str = Field(
+        description="its text for a health, else mentioned or not mentioned, shown or not shown"
+    )
+
+
+class Contradiction(Details):
+    """Something that replicas say differently."""
+
+    kind: str = Field(description="health, mention (of a replica) or issue")
+    about: str = Field(description="the replica's id, or the issue's type and id")
+    says: list[Saying] = Field(description="what each replica says")
+
+
+class SplitBrain(Details):
+    """How the replicas' answers about their cluster contradict each other."""
+
+    contradictions: list[Contradiction] = Field(description="what they say differently")
+    more: int = Field(description="how many contradictions are left out here")
+
+
+class ViewStale(Details):
+    """A replica whose answer is old news."""
+
+    newest_at: datetime = Field(description="time of the newest report in its answer, by MSR's clock")
+    others_newest_at: datetime = Field(description="time of the newest report in any other answer")
+    newest_by: str = Field(description="the replica whose answer has that one")
+    behind_seconds: float = Field(description="how far it was behind when that was first too far")
+    limit_seconds: float = Field(description="the configured limit")
+
+
+class GcHeld(Details):
+    """A replica that holds the lock of garbage collection."""
+
+    holder: str = Field(description="id of the replica")
+    seen_by: list[str] = Field(description="the replicas whose answer shows it")
+
+
+class PingSlow(Details):
+    """A replica that answers its ping much more slowly than usual."""
+
+    url: str = Field(description="the replica's URL")
+    seconds: float = Field(description="the median of the five latest answers when that was first too slow")
+    baseline_seconds: float = Field(description="how long an answer usually takes, as learnt from its pings")
+    factor: float = Field(description="how many times as long as usual that is")
+
+
 class Ping(Details):
     """A replica whose /_ping is bad."""
 
@@ -113,6 +188,11 @@ class WatchFailing(Details):
 
     failing: list[WatchFailure] = Field(description="each thing that cannot be read, and why")
     whole: bool = Field(description="true if nothing of the cluster can be read")
+    internal_errors: bool = Field(
+        default=False,
+        description="true if every replica that answers at all answers an internal server error, as a "
+        "cluster without quorum does",
+    )
 
 
 class FeedReset(Details):
@@ -164,6 +244,73 @@ class ConfigTrouble(Details):
 
     path: str = Field(description="the file")
     problems: list[str] = Field(description="what is wrong, one line each")
+
+
+class HeartbeatTrouble(Details):
+    """A dead man's switch that cannot be reached."""
+
+    heartbeat: str = Field(description="the heartbeat's name")
+    reason: str = Field(description="why the last ping failed")
+    failures: int = Field(description="how many intervals in a row have passed without a ping that arrived")
+    arrived_at: datetime | None = Field(
+        description="when a ping last arrived; null if none has since the relay was started"
+    )
+
+
+class Unread(Details):
+    """A part of a watch that could not be read at the last look."""
+
+    source: str = Field(description="the replica or repository; empty for all")
+    cause: str = Field(description="why, and what to do about it")
+
+
+class Looked(Details):
+    """How the last look of one watcher went."""
+
+    cluster: str = Field(description="the cluster")
+    watcher: str = Field(description="the watcher")
+    looked_at: datetime | None = Field(description="when its last look ended; null if it has not looked yet")
+    unread: list[Unread] = Field(description="what could not be read then")
+
+
+class Heartbeat(Details):
+    """A sign of life, and how the relay is."""
+
+    heartbeat: str = Field(description="the heartbeat's name")
+    scheduled_at: datetime = Field(description="the time of its schedule that this tells")
+    version: str = Field(description="the relay's version")
+    running_since: datetime = Field(description="when the relay was started")
+    clusters: list[str] = Field(description="the clusters that it watches")
+    looks: list[Looked] = Field(description="the last look of each watcher")
+    firing: int = Field(description="how many alerts fire")
+    waiting: int = Field(description="how many deliveries wait, on all channels")
+    troubles: list[str] = Field(description="what is not well with the relay, as /readyz tells it")
+
+
+class Missed(Details):
+    """Something that happened while the relay was away."""
+
+    type: str = Field(description="the event's type")
+    severity: str = Field(description="its severity")
+    cluster: str = Field(description="the cluster")
+    summary: str = Field(description="the event in one line")
+    happened_at: datetime = Field(description="when it happened")
+
+
+class Resumed(Details):
+    """How long the relay was away, and what it has caught up on."""
+
+    since: datetime = Field(description="its last sign of life before")
+    until: datetime = Field(description="its first one after")
+    seconds: float = Field(description="how long that is")
+    why: str = Field(description='"not running", "asleep", or both joined by "and"')
+    total: int = Field(description="how many events that happened meanwhile have been caught up on so far")
+    counts: dict[str, int] = Field(description="their number by event type")
+    first: list[Missed] = Field(description="the first of them, the worst ones first")
+    unread: list[str] = Field(
+        description="the watchers (cluster/watcher) that could not read everything since: what happened "
+        "there is not known yet"
+    )
 
 
 class Test(Details):

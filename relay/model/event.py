@@ -24,6 +24,7 @@ class SubjectKind(StrEnum):
     TEMPLATE = "template"
     STORE = "store"
     CONFIGURATION = "configuration"
+    RELAY = "relay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Event:
     ``id`` is derived from the source, so the same fact seen twice is one event. ``alert`` is the id of
     the alert's whole life, None for a one-off. ``happened_at`` is MSR's time where MSR gives one,
     ``seen_at`` the relay's. All times are aware and in UTC. ``cluster`` is None for events of the relay
-    about itself. ``details`` has the fields that ``relay.model.catalogue`` documents for the type.
+    about itself. ``flapping`` tells that the alert comes and goes too often to tell each time.
+    ``details`` has the fields that ``relay.model.catalogue`` documents for the type.
     """
 
     id: str
@@ -71,6 +73,7 @@ class Event:
     alert: str | None = None
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    flapping: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)

@@ -22,7 +22,10 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that happened once. ``identity`` is what makes it this fact and no other."""
+    """Something that happened once. ``identity`` is what makes it this fact and no other.
+
+    ``channels``, if there are any, are where it goes, whatever the rules say.
+    """
 
     type: str
     identity: tuple[str, ...]
@@ -31,6 +34,7 @@ class Fact:
     happened_at: datetime
     details: Mapping[str, Any] = field(default_factory=dict)
     severity: Severity | None = None
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ class Failure:
     ``dark`` tells that nothing readable came back at all, as opposed to a refusal of this one request.
     ``at_once`` means that trying again will not help: it is told at the first time. ``covered`` means
     that an alert of its own tells it, so that it counts only when nothing at all can be read.
-    ``retry_after`` is for how many seconds the source asks to be left alone.
+    ``retry_after`` is for how many seconds the source asks to be left alone. ``silent`` tells that no answer
+    came at all, ``internal`` that an internal server error did: what MSR answers without quorum.
     """
 
     source: str
@@ -69,6 +74,28 @@ class Failure:
     at_once: bool = False
     covered: bool = False
     retry_after: float | None = None
+    silent: bool = False
+    internal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the last look of a watcher went, for whoever asks whether the relay sees anything.
+
+    ``began`` is when it began, in seconds of the clock that never goes back, and ``at`` when it ended; None
+    if there was none. ``unread`` are those of its ``sources`` that could not be read then, and why.
+    """
+
+    watch: Watch
+    sources: tuple[str, ...]
+    began: float | None = None
+    at: datetime | None = None
+    unread: Mapping[str, str] = field(default_factory=dict)
+
+    def saw_since(self, moment: float) -> bool:
+        """Tell whether it began after a moment (monotonic seconds) and could read anything at all."""
+        blind = bool(self.sources) and all(source in self.unread for source in self.sources)
+        return self.began is not None and self.began >= moment and not blind
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +113,9 @@ class Report:
 
     ``conditions`` are all that hold in the ``sources`` that were asked, less those in ``failures``.
     ``complete`` is False for a look in the middle of a longer reading (a page of many): it tells facts
-    and moves the cursor, but says nothing about conditions.
+    and moves the cursor, but says nothing about conditions. ``undecided`` are types of conditions that this
+    look cannot judge, such as whether answers agree of which one is missing: what it does not show of them
+    has not ended.
     """
 
     watch: Watch
@@ -97,3 +126,4 @@ class Report:
     failures: tuple[Failure, ...] = ()
     cursor: CursorMove | None = None
     complete: bool = True
+    undecided: frozenset[str] = frozenset()

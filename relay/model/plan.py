@@ -1,6 +1,8 @@
 """What intake decided, to be committed in one transaction."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from relay.model.alert import Alert
 from relay.model.delivery import Delivery
@@ -9,22 +11,50 @@ from relay.model.observation import CursorMove
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """One life of a group: what a rule gathers for a while, to tell it in one message.
+
+    ``key`` names the rule and what its members have in common; ``id`` names this life of it. ``due_at`` is
+    when what has been gathered is told, or was told last.
+    """
+
+    id: str
+    key: str
+    opened_at: datetime
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What becomes of waiting deliveries: changed ones, and new ones in their place."""
+
+    changed: tuple[Delivery, ...] = ()
+    added: tuple[Delivery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Events, alert states, deliveries and a cursor move that become true together or not at all.
 
-    ``unrouted`` are the ids of events that no rule took. ``superseded`` are (alert id, channel) whose
-    firing was over before it was due. ``released`` are the ids of alerts that are held back no longer.
+    ``unrouted`` are the ids of events that no rule took. ``over`` are the ids of alerts that have ended:
+    what was to be told of them later need not be told. ``released`` are the ids of alerts that are
+    inhibited no longer. ``groups`` are those that have gathered something. ``at`` is when it was decided,
+    ``memos`` what is to be remembered across restarts, by name.
     """
+
+    at: datetime | None = None
 
     events: tuple[Event, ...] = ()
     unrouted: frozenset[str] = frozenset()
     alerts: tuple[Alert, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
-    superseded: tuple[tuple[str, str], ...] = ()
+    over: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
+    memos: Mapping[str, str] = field(default_factory=dict)
     cursor: CursorMove | None = None
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to commit."""
-        return not (self.events or self.alerts or self.superseded or self.released or self.cursor)
+        return not (self.events or self.alerts or self.over or self.released or self.memos or self.cursor)

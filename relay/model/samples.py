@@ -42,6 +42,63 @@ _DETAILS: dict[str, tuple[str, str, d.Details]] = {
             identity="id",
         ),
     ),
+    "cluster.split_brain": (
+        "prod",
+        "Replicas disagree about cluster prod: it may be split",
+        d.SplitBrain(
+            contradictions=[
+                d.Contradiction(
+                    kind="health",
+                    about=_REPLICA,
+                    says=[
+                        d.Saying(replica="msr-1.example.com", says="OK"),
+                        d.Saying(replica="msr-2.example.com", says="Storage is not writable"),
+                        d.Saying(replica="msr-3.example.com", says="OK"),
+                    ],
+                ),
+                d.Contradiction(
+                    kind="issue",
+                    about="table_availability 1d9aab6c",
+                    says=[
+                        d.Saying(replica="msr-1.example.com", says="not shown"),
+                        d.Saying(replica="msr-2.example.com", says="shown"),
+                        d.Saying(replica="msr-3.example.com", says="not shown"),
+                    ],
+                ),
+            ],
+            more=0,
+        ),
+    ),
+    "quorum.at_risk": (
+        "prod",
+        "One more lost replica breaks the quorum of cluster prod: 2 of 3 are healthy",
+        d.Quorum(
+            replicas=3,
+            healthy=2,
+            needed=2,
+            spare=0,
+            unhealthy=[_REPLICA],
+            missing=[],
+            stale=[],
+            seen_by=["msr-1.example.com", "msr-2.example.com", "msr-3.example.com"],
+            unread=[],
+        ),
+    ),
+    "quorum.lost": (
+        "prod",
+        "Cluster prod has no quorum by what msr-1.example.com says: 1 of 3 is healthy",
+        d.Quorum(
+            replicas=3,
+            healthy=1,
+            needed=2,
+            spare=-1,
+            unhealthy=[_REPLICA],
+            missing=[],
+            stale=["72c9b8d01f3e"],
+            seen_by=["msr-1.example.com"],
+            unread=["msr-2.example.com", "msr-3.example.com"],
+        ),
+    ),
     "replica.unhealthy": (
         _REPLICA,
         f"Replica {_REPLICA} is unhealthy",
@@ -70,6 +127,27 @@ _DETAILS: dict[str, tuple[str, str, d.Details]] = {
             replica=_REPLICA, reported_at=_WHEN - timedelta(minutes=6), age_seconds=360.0, limit_seconds=300.0
         ),
     ),
+    "replica.view_stale": (
+        "msr-2.example.com",
+        "Replica msr-2.example.com shows an old state of the cluster",
+        d.ViewStale(
+            newest_at=_WHEN - timedelta(minutes=6),
+            others_newest_at=_WHEN,
+            newest_by="msr-1.example.com",
+            behind_seconds=360.0,
+            limit_seconds=300.0,
+        ),
+    ),
+    "gc.held": (
+        _REPLICA,
+        f"Replica {_REPLICA} keeps the lock of garbage collection",
+        d.GcHeld(holder=_REPLICA, seen_by=["msr-1.example.com"]),
+    ),
+    "ping.slow": (
+        "msr-2.example.com",
+        "Replica msr-2.example.com answers slowly: 1.2 s instead of the usual 40 ms",
+        d.PingSlow(url="https://msr-2.example.com", seconds=1.2, baseline_seconds=0.04, factor=30.0),
+    ),
     "ping.failing": (
         "msr-2.example.com",
         "Replica msr-2.example.com is unhealthy: storage",
@@ -94,6 +172,7 @@ _DETAILS: dict[str, tuple[str, str, d.Details]] = {
                 )
             ],
             whole=True,
+            internal_errors=False,
         ),
     ),
     "changefeed.reset": (
@@ -148,6 +227,74 @@ _DETAILS: dict[str, tuple[str, str, d.Details]] = {
         "relay.yaml",
         "The changed configuration was rejected",
         d.ConfigTrouble(path="relay.yaml", problems=["relay.yaml:12:5: channels[0].kid: unknown key"]),
+    ),
+    "heartbeat.failing": (
+        "healthchecks",
+        "Heartbeat healthchecks does not arrive",
+        d.HeartbeatTrouble(
+            heartbeat="healthchecks",
+            reason="https://hc-ping.com: cannot connect (connection refused): check host, port and firewall",
+            failures=3,
+            arrived_at=_WHEN - timedelta(minutes=4),
+        ),
+    ),
+    "relay.heartbeat": (
+        "morning",
+        "The relay is alive, but does not see everything",
+        d.Heartbeat(
+            heartbeat="morning",
+            scheduled_at=_WHEN,
+            version="0.1.0",
+            running_since=_WHEN - timedelta(days=3),
+            clusters=["prod"],
+            looks=[
+                d.Looked(
+                    cluster="prod", watcher="changefeed", looked_at=_WHEN - timedelta(seconds=12), unread=[]
+                ),
+                d.Looked(
+                    cluster="prod",
+                    watcher="ping",
+                    looked_at=_WHEN - timedelta(seconds=3),
+                    unread=[
+                        d.Unread(
+                            source="msr-2.example.com", cause="connection refused: is MSR running there?"
+                        )
+                    ],
+                ),
+            ],
+            firing=1,
+            waiting=4,
+            troubles=[],
+        ),
+    ),
+    "relay.resumed": (
+        "relay",
+        "The relay was away for 1h 2m (not running); 2 events of that time so far",
+        d.Resumed(
+            since=_WHEN - timedelta(hours=1, minutes=2),
+            until=_WHEN,
+            seconds=3720.0,
+            why="not running",
+            total=2,
+            counts={"trust.deleted": 1, "trust.updated": 1},
+            first=[
+                d.Missed(
+                    type="trust.deleted",
+                    severity="critical",
+                    cluster="prod",
+                    summary="Trust data of prod/app was deleted",
+                    happened_at=_WHEN - timedelta(minutes=40),
+                ),
+                d.Missed(
+                    type="trust.updated",
+                    severity="info",
+                    cluster="prod",
+                    summary="Trust data of prod/api was updated to version 7",
+                    happened_at=_WHEN - timedelta(minutes=55),
+                ),
+            ],
+            unread=["lab/changefeed"],
+        ),
     ),
     "relay.test": (
         "security",

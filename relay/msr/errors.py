@@ -20,6 +20,11 @@ class Unreachable(MsrError):
 class Unwell(MsrError):
     """MSR, or the nginx before it, answered that it is in trouble (any 5xx)."""
 
+    def __init__(self, message: str, *, internal: bool) -> None:
+        super().__init__(message)
+        self.internal = internal
+        """Whether it is an internal server error: what an MSR without quorum answers to every request."""
+
 
 class Throttled(MsrError):
     """MSR asks for fewer requests (429)."""

@@ -152,8 +152,9 @@ class Requests:
 def unwell(reply: Reply) -> Unwell:
     """The error of a 5xx."""
     status = f"status {reply.status}{reply.said()}"
-    if reply.status in {502, 503, 504}:
+    internal = reply.status not in {502, 503, 504}
+    if not internal:
         text = f"a part of MSR behind its nginx is down ({status}): check the replica's containers"
     else:
         text = f"MSR answers an internal server error ({status}): check the quorum and the containers' logs"
-    return Unwell(f"{reply.where}: {text}")
+    return Unwell(f"{reply.where}: {text}", internal=internal)

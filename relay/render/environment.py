@@ -19,28 +19,45 @@ from markupsafe import Markup, escape
 from relay.model.catalogue import CATALOGUE
 from relay.model.clock import Clock
 from relay.model.event import Event, Status
+from relay.model.quorum import quorum
 from relay.render.clean import clean
 from relay.render.filters import FILTERS, Filter, as_json, codespans_html, cut_escaped, slack_escape, timed
 from relay.render.plain import level
 
 CONTEXT: Final[Mapping[str, str]] = {
-    "event": "the event to speak of: the latest one about the alert, or the first of the worst in a group",
-    "events": "all events of this message, at least one",
-    "count": "how many events this message tells",
-    "grouped": "whether they are about more than one thing",
+    "event": "the event to speak of: the latest one about the alert, or the first of the worst in a group; "
+    "its labels and annotations with the rule's over them",
+    "events": "all events of this message, at least one; of an alert that began and ended there are both",
+    "entries": "the things that this message tells: what is not over before what is, the worst first, then "
+    "in time order; each has `event`, `missed`, `links` and `acknowledge_url`",
+    "most": "how many of them to list (the rule's `group.max`)",
+    "count": "how many things this message tells, those that it only counts among them",
+    "more": "how many things it only counts: they are not in `entries`",
+    "grouped": "whether it is about more than one thing",
+    "group": "what the members of a group have in common, such as `{cluster: prod}`; else none",
+    "part": "which of the `parts` this is, from 1",
+    "parts": "how many messages it took to tell them all",
+    "reason": "why it is told now: `new`, `repeat`, `escalation`, `group` or `digest`",
     "missed": "whether an alert began and ended before this receiver heard of it (both events are there)",
     "about": "what the event's type means; empty for a type that this version does not know",
     "status": "`event`, `firing` or `resolved`",
     "firing": "whether the status is `firing`",
     "resolved": "whether the status is `resolved`",
-    "severity": "the worst severity of the events: `info`, `warning`, `error` or `critical`",
+    "severity": "the worst of what is not over (`info`, `warning`, `error` or `critical`); of everything, if "
+    "all is",
     "level": "`RESOLVED`, or the severity in capitals",
     "lasted": "how long a resolved alert lasted (for the filter `duration`); else none",
+    "labels": "the event's labels, with the rule's over them",
+    "annotations": "the event's annotations, with the rule's over them",
+    "acknowledged": "who takes care of the thing that this is about: `by`, `at`, `note`, `until`; else none",
+    "acknowledge_url": "the link by which the reader takes care of it; only in `slack` and `email`, only for "
+    "one thing that is not over, else none",
     "rule": "the name of the rule that decided this message",
     "channel": "the name of the channel that it goes to",
     "delivery": "the id of the delivery, which the receiver sees; the same on every attempt",
     "replay_of": "the id of the delivery that this one repeats on demand; else none",
-    "links": "`links.event`, and for alerts `links.alert`; empty without `server.public_url`",
+    "links": "`links.event`, for alerts `links.alert`, and `links.all`: only with `server.public_url`; "
+    "`links.runbook` if the rule or the cluster has one",
     "payload": "what a webhook gets by default: `{type, timestamp, data}`",
     "relay": "`relay.version` and `relay.public_url` (none if not set)",
     "now": "the time of this attempt, aware, in UTC",
@@ -266,6 +283,8 @@ def speaking_of(event: Event) -> dict[str, Any]:
         "resolved": resolved,
         "level": level(event),
         "lasted": _lasted(event) if resolved else None,
+        "labels": event.labels,
+        "annotations": event.annotations,
     }
 
 
@@ -273,8 +292,3 @@ def _lasted(event: Event) -> timedelta | None:
     if event.starts_at is None or event.ends_at is None:
         return None
     return max(timedelta(0), event.ends_at - event.starts_at)
-
-
-def quorum(replicas: int) -> int:
-    """How many replicas have to be healthy (source: MSR's documentation)."""
-    return replicas // 2 + 1

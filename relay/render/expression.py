@@ -18,6 +18,7 @@ from relay.render.errors import ExpressionError
 NAMES: Final = {
     "type": "the event's type, such as `trust.deleted`",
     "status": "`event`, `firing` or `resolved`",
+    "flapping": "whether this firing says that the alert comes and goes too often to tell each time",
     "cluster": "the cluster's name; empty for the relay's own events",
     "severity": "compares by rank: `severity >= 'warning'`",
     "repository": "`namespace/name`; empty if the event is not about a repository",
@@ -140,6 +141,7 @@ def _names(event: Event) -> dict[str, Any]:
     return {
         "type": event.type,
         "status": str(event.status),
+        "flapping": event.flapping,
         "cluster": event.cluster or "",
         "severity": event.severity,
         "repository": repository,

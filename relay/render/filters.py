@@ -187,6 +187,13 @@ def ago(value: datetime | str, *, clock: Clock) -> str:
     return f"{duration(span)} ago" if span > timedelta(0) else f"in {duration(-span)}"
 
 
+def age(value: datetime | str, *, clock: Clock) -> str:
+    """How long something has lasted that began then: `8h 2m`; without seconds from one minute on."""
+    span = max(timedelta(0), clock.now() - as_time(value))
+    minutes = span // timedelta(minutes=1)
+    return duration(timedelta(minutes=minutes) if minutes else span)
+
+
 def localtime(value: datetime | str, form: str = _TIME, *, zone: tzinfo) -> str:
     """A time in the configured zone: `2026-11-23 20:58:11 UTC`, or in a strftime form of your own."""
     time = as_time(value)
@@ -198,10 +205,14 @@ def localtime(value: datetime | str, form: str = _TIME, *, zone: tzinfo) -> str:
 
 def timed(clock: Clock, zone: tzinfo) -> dict[str, Filter]:
     """The filters of `TIMED`, given their clock and their zone."""
-    return {"ago": partial(ago, clock=clock), "localtime": partial(localtime, zone=zone)}
+    return {
+        "age": partial(age, clock=clock),
+        "ago": partial(ago, clock=clock),
+        "localtime": partial(localtime, zone=zone),
+    }
 
 
-TIMED: Final[dict[str, Filter]] = {"ago": ago, "localtime": localtime}
+TIMED: Final[dict[str, Filter]] = {"age": age, "ago": ago, "localtime": localtime}
 """The filters that need a clock or a time zone."""
 
 FILTERS: Final[dict[str, Filter]] = {

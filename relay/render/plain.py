@@ -4,24 +4,25 @@ from typing import Final
 
 from relay.model.event import Event, Status
 from relay.render.clean import cut, one_line, tame
-from relay.render.telling import Telling, moment
+from relay.render.payload import moment
+from relay.render.telling import Telling
 
-_LISTED: Final = 10
 _TITLE_CHARACTERS: Final = 200
 _VALUE_CHARACTERS: Final = 400
 
 
 def plain_text(telling: Telling, error: str | None) -> tuple[str, str]:
     """Title and text. `error` is what is wrong with the template in whose place this goes out."""
-    events = [tame(event) for event in telling.events]
     if telling.grouped:
-        title = f"{level(telling.event)}: {len(events)} messages, of which the worst: {telling.event.summary}"
-        lines = [headline(event) for event in events[:_LISTED]]
-        if len(events) > _LISTED:
-            lines.append(f"… and {len(events) - _LISTED} more")
+        most, worst = telling.rule_about.most, tame(telling.event)
+        title = f"{level(worst)}: {telling.count} messages, of which the worst: {worst.summary}"
+        lines = [headline(tame(entry.event)) for entry in telling.entries[:most]]
+        if telling.count > most:
+            lines.append(f"… and {telling.count - most} more")
     else:
-        title = headline(events[-1])
-        lines = _facts(events[-1])
+        event = tame(telling.event)
+        title = headline(event)
+        lines = _facts(event)
     if error is not None:
         lines += ["", f"The template failed, so this is the built-in form: {cut(one_line(error), 500)}"]
     return cut(one_line(title), _TITLE_CHARACTERS), "\n".join(lines)
@@ -34,7 +35,8 @@ def level(event: Event) -> str:
 
 def headline(event: Event) -> str:
     """One line: where, how bad, what."""
-    return one_line(f"[{event.cluster or 'msr-relay'}] {level(event)}: {event.summary}")
+    flapping = " (flapping)" if event.flapping else ""
+    return one_line(f"[{event.cluster or 'msr-relay'}] {level(event)}: {event.summary}{flapping}")
 
 
 def _facts(event: Event) -> list[str]:

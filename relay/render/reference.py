@@ -11,20 +11,30 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.model.catalogue import CATALOGUE, EventType
+from relay.model.delivery import Reason
+from relay.model.details import Flaps
 from relay.model.event import Status, SubjectKind
 from relay.model.severity import Severity
 from relay.render.environment import CONTEXT, FUNCTIONS
 from relay.render.expression import FILTERS as EXPRESSION_FILTERS
 from relay.render.expression import METHODS, NAMES
-from relay.render.filters import FILTERS, TIMED, Filter
+from relay.render.filters import FILTERS, TIMED, Filter, duration
 
 EVENTS: Final = Path("docs/reference/events.md")
 TEMPLATES: Final = Path("docs/reference/templates.md")
 SCHEMAS: Final = Path("docs/schemas/events")
+SEVERAL: Final = Path("docs/schemas/several.json")
 
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TIME: Final = {"type": "string", "format": "date-time"}
 _MARKED: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_PLAIN: Final = {
+    "status": "`event`, `firing` or `resolved`",
+    "severity": "`info`, `warning`, `error` or `critical`",
+    "subject": "what it is about: `kind` and `name`, where known `gun` and `replicas`",
+    "details": "what its type has: see above",
+}
+"""What the schema says by itself."""
 _TOJSON: Final = "The value as JSON, safe in its place; the one filter whose result is not escaped again."
 
 
@@ -39,6 +49,7 @@ def payload_schema(type_name: str) -> dict[str, Any]:
     if kind.lasting:
         ended = "why the alert ended, where that is not simply that it no longer holds"
         details["properties"]["ended_because"] = {"type": "string", "description": ended}
+        details["properties"]["flaps"] = _open(Flaps.model_json_schema(mode="serialization"))
     statuses = [Status.FIRING, Status.RESOLVED] if kind.lasting else [Status.EVENT]
     return {
         "$schema": _DRAFT,
@@ -52,6 +63,49 @@ def payload_schema(type_name: str) -> dict[str, Any]:
             "data": _data(kind, [str(status) for status in statuses], details),
         },
         **({"$defs": definitions} if definitions else {}),
+    }
+
+
+def several_schema() -> dict[str, Any]:
+    """The JSON Schema of what a webhook gets for several events: a group, or what it has missed."""
+    words = {"type": "object", "additionalProperties": {"type": "string"}}
+    counted = {"type": "integer", "minimum": 0}
+    properties = {
+        "group": {"type": "string", "description": "what they have in common, to be read"},
+        "group_id": {"type": "string", "description": "the same for all messages about this group"},
+        "group_by": {**words, "description": "what they have in common, by the words of the rule's group.by"},
+        "count": {**counted, "description": "how many there are: the items and more"},
+        "items": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "object", "required": ["type", "timestamp", "data"]},
+            "description": "each as a message of its own; both ends of an alert that began and ended are two",
+        },
+        "more": {**counted, "description": "how many are only counted"},
+        "part": {**counted, "minimum": 1, "description": "which part this is"},
+        "parts": {**counted, "minimum": 1, "description": "how many messages it took"},
+        "reason": {
+            "enum": [str(reason) for reason in Reason],
+            "description": "why now: gathered (group), missed (digest), or still firing (repeat)",
+        },
+        "rule": {"type": "string", "description": "the rule that decided this message"},
+    }
+    replay = {"type": "string", "description": "the delivery that this one repeats on demand"}
+    return {
+        "$schema": _DRAFT,
+        "title": "several events",
+        "description": "What a webhook gets for several events at once.",
+        "type": "object",
+        "required": ["type", "timestamp", "data"],
+        "properties": {
+            "type": {"type": "string", "description": "the type that all items have, else group"},
+            "timestamp": {**_TIME, "description": "when the last of them happened"},
+            "data": {
+                "type": "object",
+                "required": list(properties),
+                "properties": {**properties, "replay_of": replay},
+            },
+        },
     }
 
 
@@ -78,18 +132,43 @@ def _data(kind: EventType, statuses: list[str], details: dict[str, Any]) -> dict
             },
         },
         "seen_at": {**_TIME, "description": "when the relay saw it"},
-        "labels": texts,
-        "annotations": texts,
+        "labels": {**texts, "description": "the cluster's, with the rule's over them"},
+        "annotations": {**texts, "description": "the cluster's, with the rule's over them"},
         "details": details,
         "rule": {"type": "string", "description": "the rule that decided this message"},
-        "links": texts,
+        "reason": {
+            "enum": [str(Reason.NEW), str(Reason.REPEAT), str(Reason.ESCALATION)],
+            "description": "why now: it happened, it still fires, or nobody has acknowledged it",
+        },
+        "links": {**texts, "description": "event, alert, runbook: those that there are"},
         **(lasting if kind.lasting else {}),
+    }
+    flapping = {
+        "const": True,
+        "description": "there only where the alert comes and goes too often to tell each time; then nothing "
+        "more comes until it has settled, save a worse severity. `details.flaps` says how often",
+    }
+    acknowledged = {
+        "type": "object",
+        "required": ["by", "at", "note", "until"],
+        "properties": {
+            "by": {"type": "string"},
+            "at": _TIME,
+            "note": {"type": "string"},
+            "until": {"type": ["string", "null"], "format": "date-time"},
+        },
+        "description": "who takes care of it, if somebody does",
     }
     replay = {"type": "string", "description": "the delivery that this one repeats on demand"}
     return {
         "type": "object",
         "required": list(properties),
-        "properties": {**properties, "replay_of": replay},
+        "properties": {
+            **properties,
+            **({"flapping": flapping} if kind.lasting else {}),
+            "acknowledged": acknowledged,
+            "replay_of": replay,
+        },
     }
 
 
@@ -122,19 +201,46 @@ def events_markdown() -> str:
             "Made from the code (`python -m relay.render.reference`): do not edit.",
             "",
             "An *event* is told once, an *alert* when it begins (`firing`) and when it ends (`resolved`).",
+            "One that comes and goes too often is told as *flapping* (`data.flapping`, `details.flaps`).",
+            "Then nothing more comes until it settles: `resolved`, or `firing` without `flapping`.",
             "The severity is the usual one; some events of a type are worse, as its meaning says.",
-            "The JSON Schema of each type's webhook body is in [docs/schemas/events](../schemas/events).",
+            "The JSON Schema of each type's webhook body is in [docs/schemas/events](../schemas/events),",
+            "that of several events at once is [several.json](../schemas/several.json).",
             "",
             _table(("type", "meaning", "severity", "kind", "subject"), rows),
             *(line for kind in CATALOGUE.values() for line in _type(kind)),
+            *_bodies(),
             "",
         )
     )
 
 
+def _bodies() -> Iterable[str]:
+    one = payload_schema("cluster.issue")["properties"]["data"]["properties"]
+    several = several_schema()["properties"]["data"]["properties"]
+    yield from ("", "## What a webhook gets", "")
+    yield "`{type, timestamp, data}`. `data` of one event, where `timestamp` is when it happened:"
+    yield from ("", _table(("field", "meaning"), _meanings(one)), "")
+    yield "`data` of several events, told together by a rule with `group`, or after the receiver was away:"
+    yield from ("", _table(("field", "meaning"), _meanings(several)), "")
+    yield "A receiver may get more fields than these: the contract is only ever extended."
+
+
+def _meanings(properties: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    return (
+        (f"`{name}`", field.get("description", _PLAIN.get(name, ""))) for name, field in properties.items()
+    )
+
+
 def _type(kind: EventType) -> Iterable[str]:
     schema = kind.details.model_json_schema(mode="serialization")
-    yield from ("", f"## {kind.name}", "", kind.meaning, "", "`details`:", "")
+    yield from ("", f"## {kind.name}", "", kind.meaning)
+    if kind.hold:
+        yield from (
+            "",
+            f"It fires once it has held for {duration(kind.hold)}, if `alerts` says nothing else.",
+        )
+    yield from ("", "`details`:", "")
     yield _table(("field", "type", "meaning"), _fields(schema, schema.get("$defs", {}), ""))
 
 
@@ -206,6 +312,7 @@ def pages(root: Path) -> dict[Path, str]:
     templates = root / TEMPLATES
     return {
         **made,
+        root / SEVERAL: json.dumps(several_schema(), indent=2) + "\n",
         root / EVENTS: events_markdown(),
         templates: templates_markdown(templates.read_text(encoding="utf-8")),
     }

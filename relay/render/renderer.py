@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from functools import lru_cache
 from pathlib import Path
@@ -13,10 +14,12 @@ from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, Template
 
 import relay
 from relay.model.clock import Clock
+from relay.model.silence import Acknowledgement
 from relay.render.clean import bounded, clean, one_line, tame
 from relay.render.environment import Environment, Later, Place, near, speaking_of
 from relay.render.errors import TemplateError
-from relay.render.telling import Telling, links, payload
+from relay.render.payload import payload
+from relay.render.telling import Entry, Telling
 from relay.render.trial import tellings
 from relay.render.trouble import trouble
 
@@ -154,25 +157,45 @@ class Renderer:
         return f"there is no template {own!r} for any kind of channel" + near(own, self.names(kind))
 
     def _context(self, telling: Telling) -> dict[str, Any]:
-        event = telling.event
-        events = Later(lambda: tuple(tame(each) for each in telling.events))
+        event = telling.merged(telling.event)
         return {
-            **speaking_of(event),
-            "event": Later(lambda: events()[telling.events.index(event)]),
-            "events": events,
-            "count": len(telling.events),
+            **speaking_of(tame(event)),
+            "events": Later(lambda: tuple(tame(telling.merged(each)) for each in telling.events)),
+            "entries": Later(lambda: tuple(self._entry(telling, each) for each in telling.entries)),
+            "most": telling.rule_about.most,
+            "count": telling.count,
+            "more": telling.more,
             "grouped": telling.grouped,
+            "group": None if telling.group is None else bounded(telling.group),
+            "part": telling.part,
+            "parts": telling.parts,
+            "reason": str(telling.reason),
             "missed": telling.missed,
             "severity": telling.severity,
+            "acknowledged": _acknowledged(telling.acknowledged),
+            "acknowledge_url": Later(lambda: None if telling.grouped else telling.acknowledge(event)),
             "rule": bounded(telling.rule),
             "channel": bounded(telling.channel),
             "delivery": telling.delivery,
             "replay_of": telling.replay_of,
-            "links": links(event, self.public_url),
+            "links": Later(lambda: telling.all_links(self.public_url)),
             "payload": Later(lambda: payload(telling, self.public_url)),
             "relay": self._relay,
             "now": Later(self._clock.now),
         }
+
+    def _entry(self, telling: Telling, entry: Entry) -> Entry:
+        event = entry.event
+        return Entry(
+            tame(telling.merged(event)),
+            entry.missed,
+            telling.acknowledge(event),
+            telling.links(event, self.public_url),
+        )
+
+
+def _acknowledged(found: Acknowledgement | None) -> Acknowledgement | None:
+    return None if found is None else replace(found, by=bounded(found.by), note=bounded(found.note))
 
 
 def _folders(directory: Path) -> list[Path]:

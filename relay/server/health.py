@@ -13,8 +13,8 @@ class Health(Protocol):
         """Return what is wrong, by part; nothing for a relay that is ready."""
 
 
-def health_app(health: Callable[[], Mapping[str, str]]) -> web.Application:
-    """Return an application with two paths.
+def health_routes(health: Callable[[], Mapping[str, str]]) -> list[web.RouteDef]:
+    """Return the routes of two paths.
 
     ``/healthz`` answers 200 as long as the process is alive. ``/readyz`` answers 200 or 503 with
     ``{"ready": bool, "reasons": {part: reason}}``.
@@ -27,7 +27,4 @@ def health_app(health: Callable[[], Mapping[str, str]]) -> web.Application:
         reasons = dict(health())
         return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
 
-    app = web.Application()
-    app.router.add_get("/healthz", alive)
-    app.router.add_get("/readyz", ready)
-    return app
+    return [web.get("/healthz", alive), web.get("/readyz", ready)]

@@ -1,13 +1,26 @@
 """Listening on a TCP address or a Unix socket."""
 
 import contextlib
+import logging
 import os
 import socket
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from relay.model.errors import RelayError
+
+
+class _Malformed(logging.Filter):
+    """Keeps quiet about what is no HTTP: what would be said of it repeats it, a link's token too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+_log = logging.getLogger("relay.server.listening")
+_log.addFilter(_Malformed())
 
 
 class ListenError(RelayError):
@@ -18,7 +31,7 @@ class Listener:
     """One application on one address, until closed."""
 
     def __init__(self, app: web.Application) -> None:
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, logger=_log)
         self._path: Path | None = None
 
     async def on_tcp(self, address: str) -> int:

@@ -2,6 +2,6 @@
 
 from relay.settings.cluster import ClusterSettings
 from relay.settings.reading import Configuration, read
-from relay.settings.root import Settings
+from relay.settings.root import DampingSettings, Settings
 
-__all__ = ["ClusterSettings", "Configuration", "Settings", "read"]
+__all__ = ["ClusterSettings", "Configuration", "DampingSettings", "Settings", "read"]

@@ -1,9 +1,14 @@
 """What no single value shows: names that must agree, and rules that cannot do what they seem to."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import Final
+from urllib.parse import urlsplit
 
 from relay.config import Document, Loc
-from relay.config.tree import Items, Scalar
+from relay.config.tree import Items, Scalar, Table
+from relay.engine.intervals import muted, muted_until
 from relay.engine.patterns import Patterns, severities
 from relay.engine.rules import Match
 from relay.model.catalogue import CATALOGUE
@@ -15,6 +20,13 @@ from relay.settings.root import Settings
 HasTemplate = Callable[[str, str], bool]
 """Tells whether a channel kind has a template of a name."""
 
+_A_YEAR: Final = timedelta(days=366)
+_TIMES: Final = ("mute_during", "active_during")
+"""The keys of a rule that name time intervals."""
+
+
+_NAMED = ("clusters", "channels", "rules", "heartbeats")
+
 
 def errors(document: Document, check_when: Callable[[str], None]) -> Iterator[Problem]:
     """Yield what makes settings unusable though each value is good by itself.
@@ -22,20 +34,49 @@ def errors(document: Document, check_when: Callable[[str], None]) -> Iterator[Pr
     Works on what was written, which may be of any type. ``check_when`` raises ValueError for a bad
     expression.
     """
-    names = {part: list(_texts(document, (part,), "name")) for part in ("clusters", "channels", "rules")}
+    names = {part: list(_texts(document, (part,), "name")) for part in _NAMED}
     for found in names.values():
         yield from _repeated(found, document)
     channels = [name for _, name in names["channels"]]
     for at in range(_length(document, ("rules",))):
-        for place, channel in _listed(document, ("rules", at, "channels")):
-            if channel not in channels:
-                hint = f"there are {', '.join(channels)}" if channels else "no channel is configured"
-                yield document.problem(place, f"there is no channel {channel!r}", hint)
+        yield from _unknown(_channels_of(document, at), channels, document)
+    yield from _unknown(_texts(document, ("heartbeats",), "channel"), channels, document)
+    yield from _unknown_intervals(document)
     for place, when in _texts(document, ("rules",), "when"):
         try:
             check_when(when)
         except ValueError as error:
             yield document.problem(place, str(error), None)
+
+
+def _unknown(
+    named: Iterable[tuple[Loc, str]], channels: Sequence[str], document: Document
+) -> Iterator[Problem]:
+    for place, channel in named:
+        if channel not in channels:
+            hint = f"there are {', '.join(channels)}" if channels else "no channel is configured"
+            yield document.problem(place, f"there is no channel {channel!r}", hint)
+
+
+def _unknown_intervals(document: Document) -> Iterator[Problem]:
+    node = document.node(("time_intervals",))
+    known = list(node.entries) if isinstance(node, Table) else []
+    hint = f"there are {', '.join(known)}" if known else "write it under time_intervals"
+    for at in range(_length(document, ("rules",))):
+        for key in _TIMES:
+            for place, name in _listed(document, ("rules", at, key)):
+                if name not in known:
+                    near = get_close_matches(name[:80], known, n=1)
+                    meant = f"did you mean {near[0]}?" if near else hint
+                    yield document.problem(place, f"there is no time interval {name!r}", meant)
+
+
+def _channels_of(document: Document, at: int) -> Iterator[tuple[Loc, str]]:
+    """Yield the channels that a rule names, also for its escalation, with their places."""
+    yield from _listed(document, ("rules", at, "channels"))
+    steps: Loc = ("rules", at, "escalate")
+    for step in (steps, *((*steps, number) for number in range(_length(document, steps)))):
+        yield from _listed(document, (*step, "channels"))
 
 
 def _length(document: Document, place: Loc) -> int:
@@ -59,23 +100,36 @@ def _listed(document: Document, place: Loc) -> Iterator[tuple[Loc, str]]:
             yield where, node.value
 
 
-def warnings(settings: Settings, document: Document, has_template: HasTemplate) -> Iterator[Problem]:
-    """Yield what is legal but hardly meant."""
+def warnings(
+    settings: Settings, document: Document, has_template: HasTemplate, now: datetime
+) -> Iterator[Problem]:
+    """Yield what is legal but hardly meant. ``now``, aware, tells which time intervals are over."""
     if not settings.clusters:
         yield document.problem(("clusters",), "no cluster is watched", "add one under clusters")
     if not settings.channels:
         yield document.problem(("channels",), "nobody is told anything", "add a channel under channels")
-    if settings.server.public_url is not None:
-        message = "links in messages lead to pages that this release does not serve yet"
-        yield document.problem(("server", "public_url"), message, "leave it out until then")
+    if _in_clear(settings.server.public_url):
+        message = "links and tokens cross the network in clear: who reads them can acknowledge"
+        yield document.problem(("server", "public_url"), message, "use https://, by a proxy in front")
     yield from _cluster_warnings(settings, document)
     yield from _rule_warnings(settings, document)
+    yield from _time_warnings(settings, document, now)
+    yield from _told_later_warnings(settings, document)
+    yield from _group_warnings(settings, document)
+    yield from _inhibit_warnings(settings, document)
     kinds = {channel.name: channel.kind for channel in settings.destinations}
     for at, rule in enumerate(settings.rules):
         for channel in rule.channels if rule.template is not None else ():
             if channel in kinds and not has_template(kinds[channel], rule.template or ""):
                 message = f"there is no template {rule.template} for {kinds[channel]} (channel {channel})"
                 yield document.problem(("rules", at, "template"), message, "a plain message will go out")
+
+
+def _in_clear(public_url: str | None) -> bool:
+    parts = urlsplit(public_url or "")
+    host = parts.hostname or ""
+    own = host == "localhost" or host.startswith("127.") or host == "::1"
+    return parts.scheme == "http" and not own
 
 
 def _repeated(found: Sequence[tuple[Loc, str]], document: Document) -> Iterator[Problem]:
@@ -110,7 +164,7 @@ def _cluster_warnings(settings: Settings, document: Document) -> Iterator[Proble
 def _rule_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
     clusters = [cluster.name for cluster in settings.clusters]
     for at, rule in enumerate(settings.rules):
-        for key, message in _never(rule.match, clusters):
+        for key, message in never(rule.match, clusters):
             yield document.problem(("rules", at, "match", key), f"this rule can never match: {message}", None)
         for earlier in settings.rules[:at]:
             if earlier.stop and earlier.when is None and _covers(earlier.match, rule.match):
@@ -119,7 +173,22 @@ def _rule_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
                 break
 
 
-def _never(match: Match, clusters: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _time_warnings(settings: Settings, document: Document, now: datetime) -> Iterator[Problem]:
+    times = settings.times
+    used = {name for rule in settings.rules for name in (*rule.mute_during, *rule.active_during)}
+    for name in times:
+        if name not in used:
+            hint = "name it in a rule's mute_during or active_during"
+            yield document.problem(("time_intervals", name), "no rule names this time interval", hint)
+    for at, rule in enumerate(settings.rules):
+        # It ends at the first minute that is not muted, or, muted still, where the search does.
+        if muted(rule, times, now) and muted(rule, times, muted_until(rule, times, now, _A_YEAR)):
+            message = "this rule is muted for the whole year to come: its messages reach nobody"
+            yield document.problem(("rules", at), message, "look at the time intervals that it names")
+
+
+def never(match: Match, clusters: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield, with the key, why nothing that is configured can match."""
     types = [name for name in CATALOGUE if match.type is None or Patterns(match.type).match(name)]
     if not types:
         yield "type", "there is no such event type"
@@ -152,3 +221,69 @@ def _covers_globs(outer: list[str], inner: list[str] | None, separator: str) -> 
     wanted = Patterns(inner).wanted
     plain = [glob for glob in wanted if not set(glob) & set("*?[")]
     return bool(wanted) and len(plain) == len(wanted) and all(map(Patterns(outer, separator).match, plain))
+
+
+def _types(match: Match) -> list[str]:
+    return [name for name in CATALOGUE if match.type is None or Patterns(match.type).match(name)]
+
+
+def _told_later_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
+    """Yield what of a rule's repeats and escalations can tell nobody anything new."""
+    for at, rule in enumerate(settings.rules):
+        types = _types(rule.match)
+        if rule.repeat is not None and types and not any(CATALOGUE[name].lasting for name in types):
+            message = "nothing is repeated: these event types are one-off events, which do not go on"
+            yield document.problem(("rules", at, "repeat"), message, "leave it out")
+        told = [("its first message", rule.after, rule.channels)]
+        for number, step in enumerate(rule.escalate):
+            for name, after, channels in told:
+                again = [channel for channel in step.channels if channel in channels and step.after <= after]
+                if again:
+                    message = f"{', '.join(again)} is told no later than {name} tells it"
+                    hint = "give another time, or other channels"
+                    yield document.problem(("rules", at, "escalate"), message, hint)
+            told.append((f"step {number + 1}", step.after, step.channels))
+
+
+def _group_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
+    for at, rule in enumerate(settings.rules):
+        about = {CATALOGUE[name].subject for name in _types(rule.match)}
+        labels = {label for cluster in settings.clusters for label in cluster.labels}
+        for word in () if rule.group is None or not about else rule.group.by:
+            if word.startswith("labels."):
+                missing = word.removeprefix("labels.") not in labels
+                message = f"no cluster has the label of {word}: it tells nothing apart"
+            else:
+                missing = not about & _HAVING.get(word, about)
+                message = f"these event types have no {word}: it tells nothing apart"
+            if missing:
+                yield document.problem(("rules", at, "group", "by"), message, f"leave {word} out")
+
+
+_HAVING: Mapping[str, frozenset[SubjectKind]] = {
+    "repository": frozenset({SubjectKind.REPOSITORY}),
+    "namespace": frozenset({SubjectKind.REPOSITORY}),
+    "replica": frozenset({SubjectKind.REPLICA, SubjectKind.ISSUE}),
+}
+"""What an event has to be about to have a word by which it can be grouped."""
+
+
+def _inhibit_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
+    clusters = [cluster.name for cluster in settings.clusters]
+    for at, rule in enumerate(settings.inhibit):
+        fine = True
+        for part, match in (("source", rule.source), ("target", rule.target)):
+            problems = list(never(match, clusters))
+            types = _types(match)
+            if types and not any(CATALOGUE[name].lasting for name in types):
+                problems.append(("type", "these event types are one-off events, which never fire"))
+            for key, message in problems:
+                fine = False
+                place = ("inhibit", at, part, key)
+                yield document.problem(place, f"nothing is inhibited by this: {message}", None)
+        if fine and _covers(rule.source, rule.target):
+            message = (
+                "whatever target matches is a source too: two of them cover each other, and nobody is told"
+            )
+            hint = "let source match only the larger alert"
+            yield document.problem(("inhibit", at), message, hint)

@@ -17,7 +17,9 @@ from pydantic import (
 
 from relay.config import Duration, Section
 from relay.http import Route
+from relay.model.urls import web_url
 from relay.msr import Replica
+from relay.render import RUNBOOK
 from relay.watch import WATCHERS, Options
 
 
@@ -95,13 +97,21 @@ class ClusterSettings(Section):
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels that every event of the cluster gets, for rules and templates."""
     annotations: dict[str, str] = Field(default_factory=dict)
-    """Texts that every event of the cluster gets, for templates: a runbook's URL, say."""
+    """Texts that every event of the cluster gets, for templates."""
+    runbook_url: Annotated[str, AfterValidator(web_url)] | None = None
+    """Where it is written what to do: a link in messages. Events get it as the annotation `runbook_url`."""
 
     @model_validator(mode="after")
     def _has_a_url(self) -> "ClusterSettings":
         if self.url is None and not self.replicas:
             raise ValueError("needs a url, or a list of replicas")
         return self
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """The annotations that its events get, its runbook among them."""
+        runbook = {} if self.runbook_url is None else {RUNBOOK: self.runbook_url}
+        return self.annotations | runbook
 
     @property
     def entry(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,9 +41,9 @@ class Configuration:
         found = (self.path, self.dotenv, self.settings.templates)
         return tuple(path for path in found if path is not None)
 
-    def warnings(self, has_template: HasTemplate) -> tuple[Problem, ...]:
-        """Return everything that is legal but hardly meant."""
-        return (*self.unwise, *warnings(self.settings, self.document, has_template))
+    def warnings(self, has_template: HasTemplate, now: datetime) -> tuple[Problem, ...]:
+        """Return everything that is legal but hardly meant. ``now`` tells which time intervals are over."""
+        return (*self.unwise, *warnings(self.settings, self.document, has_template, now))
 
 
 def read(option: Path | None, environ: Mapping[str, str], dotenv: Path | None = DOTENV) -> Configuration:
@@ -71,6 +72,9 @@ def _is_harmless(warning: Problem, settings: Settings) -> bool:
         url = getattr(channel, "url", None)
         if isinstance(url, SecretStr):
             urls[f"channels[{channel.name}].url"] = url.get_secret_value()
+    for heartbeat in settings.heartbeats:
+        if heartbeat.url is not None:
+            urls[f"heartbeats[{heartbeat.name}].url"] = heartbeat.url.get_secret_value()
     return warning.key in urls and not _holds_a_secret(urls[warning.key])
 
 

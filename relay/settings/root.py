@@ -1,20 +1,27 @@
 """The root of the settings: it joins clusters, channels and rules."""
 
+import re
 from datetime import timedelta
 from functools import reduce
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from relay.channels import Channel, channel_type, kinds
-from relay.config import Duration, RootSettings, Section
+from relay.config import Duration, RootSettings, Section, at_least
+from relay.engine.inhibition import InhibitRule
+from relay.engine.intervals import TimeInterval, Times, Zone
 from relay.engine.rules import Rule, default_rules
 from relay.model.catalogue import CATALOGUE
 from relay.model.severity import Severity
 from relay.settings.cluster import ClusterSettings, Url
+from relay.settings.heartbeat import HeartbeatSettings
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""What a bearer token may be (RFC 6750, 2.1)."""
+_TOKEN_LENGTH = 16
 
 
 def _check_listen(text: str) -> str:
@@ -24,12 +31,21 @@ def _check_listen(text: str) -> str:
     return text
 
 
-def _check_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError("must be an IANA time zone, such as Europe/Berlin") from None
-    return name
+def _check_token(token: SecretStr) -> SecretStr:
+    text = token.get_secret_value()
+    if len(text) < _TOKEN_LENGTH:
+        raise ValueError(
+            f"must have at least {_TOKEN_LENGTH} characters: openssl rand -hex 32 makes a good one"
+        )
+    if not _TOKEN.fullmatch(text):
+        raise ValueError("may have letters, digits and . _ ~ + / - only")
+    return token
+
+
+def _check_lasts(duration: timedelta) -> timedelta:
+    if duration <= timedelta(0):
+        raise ValueError("must be more than 0s")
+    return duration
 
 
 def _check_type(name: str) -> str:
@@ -44,13 +60,38 @@ def _check_alert_type(name: str) -> str:
     return name
 
 
+def _check_some(intervals: list[TimeInterval]) -> list[TimeInterval]:
+    if not intervals:
+        raise ValueError("must be a list of at least one")
+    return intervals
+
+
+def _check_window(window: timedelta) -> timedelta:
+    if not window:
+        raise ValueError("must be longer than 0s; `flap: off` turns it off")
+    return window
+
+
+def _off(value: Any) -> Any:
+    """Let ``flap: off`` turn it off."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() != "off":
+        raise ValueError("must be off, or a mapping such as {changes: 6, within: 10m}")
+    return None
+
+
 class ServerSettings(Section):
     """The HTTP listener."""
 
     listen: Annotated[str, AfterValidator(_check_listen)] = "127.0.0.1:8080"
-    """host:port for /healthz and /readyz."""
+    """host:port for health, the pages behind links, and the API."""
     public_url: Url | None = None
     """The URL by which people reach it; without one, messages carry no links."""
+    link_expires: Annotated[Duration, AfterValidator(_check_lasts)] = timedelta(days=3)
+    """How long the links in messages, by which anybody can acknowledge, may be used."""
+    api_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = None
+    """What programs send as `Authorization: Bearer …`; at least 16 characters. Without it, no API."""
 
 
 class RetentionSettings(Section):
@@ -64,17 +105,34 @@ class RetentionSettings(Section):
     """Alerts that are resolved."""
 
 
+class FlapSettings(Section):
+    """When an alert flaps: it fires or resolves too often. That is told once, and then it is quiet until the
+    condition has been gone (it resolves) or has held (it is told anew) for the whole time without a break."""
+
+    changes: int = Field(default=6, ge=1, le=100)
+    """More changes than this are flapping; firing is one, resolving is another."""
+    within: Annotated[Duration, AfterValidator(_check_window)] = timedelta(minutes=10)
+    """The time within which they count, and for which it must be steady to be settled."""
+
+
 class DampingSettings(Section):
     """When an alert of a type fires and resolves."""
 
-    hold: Duration = Field(
-        default=timedelta(0), alias="for", description="How long it must hold before it fires."
+    hold: Duration | None = Field(
+        default=None,
+        alias="for",
+        description="How long it must hold before it fires. Default: its [type](events.md)'s, mostly 0s.",
     )
     keep: Duration = Field(
         default=timedelta(0),
         alias="keep_firing_for",
         description="How long it must be gone before it resolves.",
     )
+    flap: Annotated[
+        FlapSettings | None,
+        BeforeValidator(_off, json_schema_input_type=FlapSettings | str | None),
+    ] = FlapSettings()
+    """When it changes too often to tell each time: by default more than 6 times within 10m; `off`: never."""
 
 
 class LogSettings(Section):
@@ -86,8 +144,20 @@ class LogSettings(Section):
     """`auto`: readable on a terminal, JSON otherwise."""
 
 
+def _never(value: Any) -> Any:
+    return None if isinstance(value, str) and value.strip().lower() == "off" else value
+
+
+ReportAbsence = Annotated[
+    Annotated[Duration, at_least(timedelta(minutes=2))] | None,
+    BeforeValidator(_never, json_schema_input_type=Duration | Literal["off"] | None),
+]
+"""At least as long as two signs of life may lie apart; None for `off`."""
+
 _members: Any = reduce(or_, (channel_type(kind) for kind in kinds()))
 AnyChannel = Annotated[_members, Field(discriminator="kind")]
+
+OneOrMore = TimeInterval | Annotated[list[TimeInterval], AfterValidator(_check_some)]
 
 EventName = Annotated[str, AfterValidator(_check_type)]
 AlertName = Annotated[str, AfterValidator(_check_alert_type)]
@@ -106,13 +176,18 @@ class Settings(RootSettings):
     """Where messages go."""
     rules: list[Rule] = Field(default_factory=list)
     """Which events go where. None: severity warning and worse goes to every channel."""
+    inhibit: list[InhibitRule] = Field(default_factory=list)
+    """Which alerts cover others. An unreachable cluster always covers its other alerts."""
+    time_intervals: dict[str, OneOrMore] = Field(default_factory=dict)
+    """Times that rules name in `mute_during` and `active_during`: per name one interval, or a list of which
+    any may hold."""
     alerts: dict[AlertName, DampingSettings] = Field(default_factory=dict)
-    """Per alert type: `for` and `keep_firing_for`."""
+    """Per alert type: `for`, `keep_firing_for` and `flap`, which is on for all types unless turned off."""
     severities: dict[EventName, Severity] = Field(default_factory=dict)
     """Severities other than the usual ones, per event type."""
     templates: Path | None = None
     """A directory of your own templates; they come before the ones that are shipped."""
-    timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
+    timezone: Zone = "UTC"
     """The time zone in which messages tell times."""
     retention: RetentionSettings = RetentionSettings()
     """How long things are kept."""
@@ -120,6 +195,10 @@ class Settings(RootSettings):
     """How long a graceful stop may take."""
     log: LogSettings = LogSettings()
     """The relay's own log."""
+    heartbeats: list[HeartbeatSettings] = Field(default_factory=list)
+    """Signs of life, to dead man's switches and to channels."""
+    report_absence: ReportAbsence = timedelta(minutes=5)
+    """After how long an absence the relay tells that it was away, at least 2m; `off`: never."""
 
     @property
     def channel_names(self) -> list[str]:
@@ -130,6 +209,12 @@ class Settings(RootSettings):
     def destinations(self) -> list[Channel]:
         """The channels, in order."""
         return list(self.channels)
+
+    @property
+    def times(self) -> Times:
+        """The time intervals by name, each a list."""
+        found = self.time_intervals.items()
+        return {name: [given] if isinstance(given, TimeInterval) else given for name, given in found}
 
     @property
     def effective_rules(self) -> list[Rule]:

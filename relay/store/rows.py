@@ -1,6 +1,7 @@
 """Between rows and the model's types."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -16,9 +17,12 @@ from relay.model.delivery import (
     Delivery,
     DeliveryState,
     Outcome,
+    Reason,
     TargetOutcome,
 )
 from relay.model.event import Event
+from relay.model.plan import Group
+from relay.model.silence import Acknowledgement, Silence
 from relay.model.text import storable_tree
 
 T = TypeVar("T")
@@ -67,23 +71,48 @@ def delivery_row(delivery: Delivery) -> dict[str, Any]:
         "template": delivery.template,
         "created_at": delivery.created_at,
         "due_at": delivery.due_at,
-        "finished_at": None if delivery.state is DeliveryState.PENDING else delivery.created_at,
+        "finished_at": _finished_at(delivery),
         "attempts": delivery.attempts,
         "settled": _dump(delivery.settled),
         "delivered_to": _dump(delivery.delivered_to),
         "receipt": _dump(None if delivery.receipt is None else dict(delivery.receipt)),
         "replay_of": delivery.replay_of,
         "last_error": delivery.last_error,
+        "ready_at": delivery.waiting_since,
+        "reason": delivery.reason,
+        "gathered": delivery.gathered,
+        "group_key": _dump(None if delivery.group is None else dict(delivery.group)),
+        "more": delivery.more,
+        "part": delivery.part,
+        "parts": delivery.parts,
+        "merged_into": delivery.merged_into,
+        "note": delivery.note,
     }
 
 
-def settled_row(delivery: Delivery, finished_at: datetime | None) -> dict[str, Any]:
+def _finished_at(delivery: Delivery) -> datetime | None:
+    """What is pending is not finished, what is held for a channel that is gone is: whatever made it."""
+    if delivery.state is DeliveryState.PENDING:
+        return None
+    if delivery.state is DeliveryState.HELD:
+        return delivery.finished_at or delivery.created_at
+    return delivery.finished_at
+
+
+def reviewed_row(delivery: Delivery) -> dict[str, Any]:
+    """Return what looking at a waiting delivery may change of it, for an update by ``seq``."""
+    row = delivery_row(delivery)
+    kept = ("state", "due_at", "finished_at", "ready_at", "events", "merged_into", "note")
+    return {"the_seq": delivery.seq, **{name: row[name] for name in kept}}
+
+
+def settled_row(delivery: Delivery) -> dict[str, Any]:
     """Return what an attempt changes of a delivery, for an update by ``seq``."""
     return {
         "the_seq": delivery.seq,
         "state": delivery.state,
         "due_at": delivery.due_at,
-        "finished_at": finished_at,
+        "finished_at": delivery.finished_at,
         "attempts": delivery.attempts,
         "settled": _dump(delivery.settled),
         "delivered_to": _dump(delivery.delivered_to),
@@ -111,6 +140,16 @@ def read_delivery(row: RowMapping) -> Delivery:
         replay_of=row["replay_of"],
         last_error=row["last_error"],
         seq=row["seq"],
+        ready_at=row["ready_at"],
+        finished_at=row["finished_at"],
+        reason=Reason(row["reason"]),
+        gathered=row["gathered"],
+        group=load(row["group_key"]),
+        more=row["more"],
+        part=row["part"],
+        parts=row["parts"],
+        merged_into=row["merged_into"],
+        note=row["note"],
     )
 
 
@@ -160,6 +199,38 @@ def read_health(row: RowMapping) -> ChannelHealth:
     return ChannelHealth(**{**row, "state": ChannelState(row["state"])})
 
 
+def group_row(group: Group) -> dict[str, Any]:
+    """Return a group as a row."""
+    return {"id": group.id, "key": group.key, "opened_at": group.opened_at, "due_at": group.due_at}
+
+
+def silence_row(silence: Silence) -> dict[str, Any]:
+    """Return a silence as a row."""
+    return {
+        "id": silence.id,
+        "starts_at": silence.starts_at,
+        "ends_at": silence.ends_at,
+        "body": _body(_SILENCE, silence),
+    }
+
+
+def read_silence(body: str) -> Silence:
+    """Return the silence of a row's body."""
+    found = _SILENCE.validate_json(body)
+    # JSON has lists only; what was written equals what is read.
+    return replace(found, intervals=tuple(found.intervals))
+
+
+def acknowledgement_row(found: Acknowledgement) -> dict[str, Any]:
+    """Return an acknowledgement as a row."""
+    return {"thread": found.thread, "at": found.at, "body": _body(_ACKNOWLEDGEMENT, found)}
+
+
+def read_acknowledgement(body: str) -> Acknowledgement:
+    """Return the acknowledgement of a row's body."""
+    return _ACKNOWLEDGEMENT.validate_json(body)
+
+
 def contents_rows(delivery: Delivery) -> list[dict[str, Any]]:
     """Return which events a delivery tells, as rows."""
     return [{"event": event, "delivery": delivery.id} for event in delivery.events]
@@ -176,6 +247,7 @@ def _dump(value: Any) -> str | None:
 
 
 _EVENT, _ALERT = TypeAdapter(Event), TypeAdapter(Alert)
+_SILENCE, _ACKNOWLEDGEMENT = TypeAdapter(Silence), TypeAdapter(Acknowledgement)
 
 
 def _body(adapter: TypeAdapter[T], thing: T) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
     text,
 )
 
@@ -82,6 +83,7 @@ events = Table(
     Index("events_cluster", "cluster", "seq"),
     Index("events_seen", "seen_at"),
     Index("events_unrouted", "seq", **_where("NOT routed")),
+    Index("events_alert", "alert", **_where("alert IS NOT NULL")),
     sqlite_autoincrement=True,
 )
 
@@ -109,6 +111,9 @@ cursors = Table(
     Column("value", Words, nullable=False),
 )
 
+ALIVE = "relay/alive"
+"""The scope whose value is the time (ISO) of the relay's last sign of life."""
+
 deliveries = Table(
     "deliveries",
     metadata,
@@ -129,8 +134,24 @@ deliveries = Table(
     Column("receipt", Words),
     Column("replay_of", Words),
     Column("last_error", Words),
-    Index("deliveries_due", "channel", "due_at", "seq", **_where("state = 'pending'")),
-    Index("deliveries_queue", "channel", "thread", "seq", **_where("state = 'pending'")),
+    Column("ready_at", Instant),
+    Column("reason", Words, nullable=False, server_default="new"),
+    Column("gathered", Boolean, nullable=False, server_default=false()),
+    Column("group_key", Words),
+    Column("more", Integer, nullable=False, server_default="0"),
+    Column("part", Integer, nullable=False, server_default="1"),
+    Column("parts", Integer, nullable=False, server_default="1"),
+    Column("merged_into", Words),
+    Column("note", Words),
+    Index("deliveries_due", "channel", "due_at", "seq", **_where("finished_at IS NULL")),
+    Index("deliveries_thread", "thread", "channel", "due_at", "seq", **_where("finished_at IS NULL")),
+    Index(
+        "deliveries_tried",
+        "channel",
+        "thread",
+        "seq",
+        **_where("finished_at IS NULL AND state = 'pending' AND attempts > 0"),
+    ),
     Index("deliveries_sent", "channel", "thread", "seq", **_where("state IN ('delivered', 'partial')")),
     Index("deliveries_channel", "channel", "state", "seq"),
     Index("deliveries_state", "state", "seq"),
@@ -185,4 +206,33 @@ journal = Table(
     Column("subject", Words, nullable=False),
     Column("note", Words, nullable=False),
     sqlite_autoincrement=True,
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("key", Words, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Index("groups_due", "due_at"),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("body", Words, nullable=False),
+    Index("silences_ends", "ends_at"),
+)
+
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("thread", Words, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("body", Words, nullable=False),
+    Index("acknowledgements_at", "at"),
 )

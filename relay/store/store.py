@@ -10,17 +10,21 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Connection
 
 from relay.model.alert import Alert
-from relay.model.delivery import Attempt, ChannelHealth, Delivery
+from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState
 from relay.model.errors import StoreError
 from relay.model.event import Event
-from relay.model.plan import Plan
+from relay.model.observation import CursorMove
+from relay.model.plan import Group, Plan, Rewrite
+from relay.model.silence import Acknowledgement, Silence
 from relay.model.steps import Reach, Step, pass_by
-from relay.store import reads, writes
+from relay.store import pruning, queue, reads, writes
 from relay.store.database import FileLock, connect, create_file, file_of, parse_url, plain_errors
 from relay.store.migrate import upgrade
-from relay.store.reads import Claim, Filter
+from relay.store.pruning import Cut
+from relay.store.queue import Claim, Waiting
+from relay.store.reads import Filter
 from relay.store.writer import Handler, Writer
-from relay.store.writes import Cut, Deed, Settlement
+from relay.store.writes import Deed, Settlement
 
 T = TypeVar("T")
 
@@ -82,6 +86,27 @@ class Store:
         await self._write(self._settle, settlement)
         self._reach(Step.SETTLED)
 
+    async def rewrite(self, found: Rewrite) -> None:
+        """Write what became of waiting deliveries: all of it, or nothing if any is finished already."""
+        await self._write(self._rewrite, found)
+        self._reach(Step.REWRITTEN)
+
+    async def look_again(self, state: DeliveryState, now: datetime) -> None:
+        """Make due what is held back in a state: what holds it back may have changed."""
+        await self._write(writes.look_again, (state, now))
+
+    async def save_silence(self, silence: Silence, deed: Deed) -> None:
+        """Save a silence, and who made or ended it."""
+        await self._write(writes.save_silences, (silence, deed))
+
+    async def acknowledge(self, found: Acknowledgement, deed: Deed) -> None:
+        """Save an acknowledgement, in place of an earlier one, and who made it."""
+        await self._write(writes.acknowledge, (found, deed))
+
+    async def unacknowledge(self, thread: str, deed: Deed) -> None:
+        """Forget an acknowledgement, and write down who wanted that."""
+        await self._write(writes.unacknowledge, (thread, deed))
+
     async def save_health(self, health: ChannelHealth) -> None:
         """Save a channel's health."""
         await self._write(writes.save_health, health)
@@ -90,9 +115,25 @@ class Store:
         """Make due what a channel has tried in vain and would try again later."""
         await self._write(writes.hasten, (channel, now))
 
-    async def beat(self, now: datetime) -> None:
-        """Write that the relay is alive: also the way to find out whether the store can be written."""
-        await self._write(writes.beat, now)
+    async def beat(self, now: datetime, move: CursorMove | None = None) -> None:
+        """Write that the relay is alive, in one transaction with the move of a cursor, if there is one.
+
+        Raises CursorMovedError, and then nothing is written.
+        """
+        await self._write(writes.beat, (now, move))
+
+    async def last_beat(self) -> datetime | None:
+        """Return when the relay last wrote that it is alive, None if never."""
+        return await self._read(reads.last_beat)
+
+    async def probe(self, now: datetime) -> None:
+        """Find out whether the store can be written. It is no sign of life: those are evidence."""
+        await self._write(writes.probe, now)
+
+    async def keep_first(self, scope: str, value: str) -> str:
+        """Keep a value under a scope, unless one is there already; return the one that is there then."""
+        kept: str = await self._write(writes.keep_first, (scope, value))
+        return kept
 
     async def record(self, deed: Deed) -> None:
         """Write down what a user did."""
@@ -110,7 +151,7 @@ class Store:
 
     async def prune(self, cut: Cut) -> int:
         """Remove a bounded number of old rows; return how many went."""
-        gone: int = await self._write(writes.prune, cut)
+        gone: int = await self._write(pruning.prune, cut)
         return gone
 
     async def known_events(self, ids: Collection[str]) -> set[str]:
@@ -125,6 +166,10 @@ class Store:
         """Return the alerts that are pending or firing."""
         return await self._read(reads.open_alerts)
 
+    async def recent_alerts(self, since: datetime) -> list[Alert]:
+        """Return the alerts that ended at or after a time, in the order of their ends."""
+        return await self._read(reads.recent_alerts, since)
+
     async def cursor(self, scope: str) -> str | None:
         """Return how far a scope has been read, None if never."""
         return await self._read(reads.cursor, scope)
@@ -135,11 +180,39 @@ class Store:
 
     async def due(self, channel: str, now: datetime, limit: int, taken: Collection[int]) -> list[Claim]:
         """Return at most ``limit`` deliveries of a channel that are due, less those taken (by ``seq``)."""
-        return await self._read(reads.due, channel, now, limit, taken)
+        return await self._read(queue.due, channel, now, limit, taken)
+
+    async def backlog(self, channel: str, rule: str, now: datetime) -> Waiting:
+        """Return everything of a rule that is due in a channel, up to a bounded number."""
+        return await self._read(queue.backlog, channel, rule, now)
+
+    async def groups(self, since: datetime) -> list[Group]:
+        """Return the groups that were told, or are to be told, at that time or later."""
+        return await self._read(reads.open_groups, since)
+
+    async def silences(self, since: datetime) -> list[Silence]:
+        """Return the silences that end at that time or later, the first to end first."""
+        return await self._read(reads.silences, since)
+
+    async def acknowledgements(self) -> list[Acknowledgement]:
+        """Return all acknowledgements that are kept, the newest first."""
+        return await self._read(reads.acknowledgements)
+
+    async def acknowledgement(self, thread: str) -> Acknowledgement | None:
+        """Return the acknowledgement of an alert or event, whether or not it still holds."""
+        return await self._read(reads.acknowledgement, thread)
+
+    async def find_alerts(self, prefix: str) -> list[Alert]:
+        """Return the alerts whose id begins so: at most three, enough to tell that it is ambiguous."""
+        return await self._read(reads.find_alerts, prefix)
+
+    async def find_events(self, prefix: str) -> list[Event]:
+        """Return the events whose id begins so: at most three, enough to tell that it is ambiguous."""
+        return await self._read(reads.find_events, prefix)
 
     async def next_due(self, channel: str, taken: Collection[int]) -> datetime | None:
         """Return when the next delivery of a channel is due that is not taken, None if there is none."""
-        return await self._read(reads.next_due, channel, taken)
+        return await self._read(queue.next_due, channel, taken)
 
     async def count_deliveries(self, channel: str | None = None) -> dict[str, int]:
         """Return how many deliveries there are in each state."""
@@ -147,7 +220,7 @@ class Store:
 
     async def count_waiting(self, channel: str) -> int:
         """Return how many deliveries of a channel are pending."""
-        return await self._read(reads.count_waiting, channel)
+        return await self._read(queue.count_waiting, channel)
 
     async def count_unrouted(self) -> int:
         """Return how many events no rule took."""
@@ -157,6 +230,15 @@ class Store:
         """Return (seq, whether a rule took it, event), the newest first."""
         return await self._read(reads.list_events, wanted)
 
+    async def seen_since(
+        self, at: datetime, after: tuple[datetime, int] | None = None, limit: int = 500
+    ) -> list[tuple[int, Event]]:
+        """Return (seq, event) of what was seen of clusters at that time or later, the earliest first.
+
+        ``after`` are the ``seen_at`` and ``seq`` of the last row of the page before.
+        """
+        return await self._read(reads.seen_since, at, after, limit)
+
     async def list_alerts(self, wanted: Filter) -> list[Alert]:
         """Return alerts, the latest to start first."""
         return await self._read(reads.list_alerts, wanted)
@@ -164,6 +246,14 @@ class Store:
     async def list_deliveries(self, wanted: Filter) -> list[Delivery]:
         """Return deliveries, the newest first."""
         return await self._read(reads.list_deliveries, wanted)
+
+    async def deliveries_about(self, alert: str, limit: int = 200) -> list[Delivery]:
+        """Return the deliveries that tell of an alert, alone or with others, the newest first."""
+        return await self._read(reads.deliveries_about, alert, limit)
+
+    async def open_in_thread(self, channel: str, thread: str) -> list[Delivery]:
+        """Return the unfinished deliveries of a thread in a channel, in order, a bounded number of them."""
+        return await self._read(reads.open_in_thread, channel, thread)
 
     async def find_deliveries(self, prefix: str) -> list[Delivery]:
         """Return the deliveries whose id begins so: at most three, enough to tell that it is ambiguous."""
@@ -184,6 +274,11 @@ class Store:
     def _commit(self, connection: Connection, plans: Sequence[Plan]) -> list[None]:
         done = writes.commit_plans(connection, plans)
         self._reach(Step.COMMITTING)
+        return done
+
+    def _rewrite(self, connection: Connection, rewrites: Sequence[Rewrite]) -> list[None]:
+        done = writes.rewrite(connection, rewrites)
+        self._reach(Step.REWRITING)
         return done
 
     def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> list[None]:

@@ -1,23 +1,49 @@
 """Everything that is written: each function writes a run of items inside an open transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from relay.model.alert import Alert, AlertState
-from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState
+from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState, Reason
 from relay.model.errors import StoreError
 from relay.model.observation import CursorMove
-from relay.model.plan import Plan
+from relay.model.plan import Plan, Rewrite
+from relay.model.silence import Acknowledgement, Silence
 from relay.store import rows
-from relay.store.schema import alerts, attempts, channels, contents, cursors, deliveries, events, journal
+from relay.store.parts import parts
+from relay.store.schema import (
+    ALIVE,
+    acknowledgements,
+    alerts,
+    attempts,
+    channels,
+    contents,
+    cursors,
+    deliveries,
+    events,
+    groups,
+    journal,
+    silences,
+)
 
-_MOST_PAGES = 1000
+_UNDER_WAY = timedelta(seconds=5)
+"""What is due so soon may be sent before the end is committed: then its end has to be told too."""
 
 
 class CursorMovedError(StoreError):
@@ -26,11 +52,11 @@ class CursorMovedError(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """An attempt and what it made of its delivery; ``finished_at`` is None while it goes on."""
+    """An attempt, what it made of its delivery, and what is to be told later because of it."""
 
     delivery: Delivery
     attempt: Attempt
-    finished_at: datetime | None
+    follow_ups: tuple[Delivery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +68,6 @@ class Deed:
     action: str
     subject: str
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """What to prune: finished deliveries, events and resolved alerts before the given times."""
-
-    deliveries: datetime
-    events: datetime
-    alerts: datetime
-    most: int = 500
 
 
 def commit_plans(connection: Connection, plans: Sequence[Plan]) -> list[None]:
@@ -68,14 +84,24 @@ def commit_plans(connection: Connection, plans: Sequence[Plan]) -> list[None]:
         changed = sorted(plan.alerts, key=lambda alert: alert.state is not AlertState.RESOLVED)
         if changed:
             save_alerts(connection, changed)
-        for thread, channel in plan.superseded:
-            connection.execute(_supersede(thread, channel), {"now": _latest(plan)})
-        told = [row for each in plan.deliveries for row in rows.contents_rows(each)]
-        _insert_new(connection, contents, told)
-        _insert_new(connection, deliveries, [rows.delivery_row(each) for each in plan.deliveries])
-        if plan.released:
-            connection.execute(_release(plan.released))
+        for part in parts(plan.over):
+            connection.execute(_supersede(part, _latest(plan)))
+        add_deliveries(connection, plan.deliveries)
+        if plan.groups:
+            _upsert(connection, groups, ["id"], [rows.group_row(group) for group in plan.groups])
+        if plan.memos:
+            kept = [{"scope": scope, "value": value} for scope, value in plan.memos.items()]
+            _upsert(connection, cursors, ["scope"], kept)
+        for part in parts(plan.released):
+            connection.execute(_release(part, _latest(plan)))
     return [None] * len(plans)
+
+
+def add_deliveries(connection: Connection, new: Sequence[Delivery]) -> None:
+    """Add those deliveries that are not there yet, in order."""
+    told = [row for each in new for row in rows.contents_rows(each)]
+    _insert_new(connection, contents, told)
+    _insert_new(connection, deliveries, [rows.delivery_row(each) for each in new])
 
 
 def _move(connection: Connection, move: CursorMove) -> None:
@@ -93,32 +119,81 @@ def _move(connection: Connection, move: CursorMove) -> None:
 
 
 def _latest(plan: Plan) -> datetime:
-    seen = [event.seen_at for event in plan.events]
-    return max(seen + [alert.ends_at for alert in plan.alerts if alert.ends_at is not None])
+    return plan.at or max(event.seen_at for event in plan.events)
 
 
-def _supersede(thread: str, channel: str) -> Any:
+def _supersede(over: Sequence[str], now: datetime) -> Any:
+    """What was to be told of these alerts later, if nobody can have seen it, is not told any more.
+
+    What is gathered stays: that the alert began and ended is told with its group.
+    """
     return (
         update(deliveries)
         .where(
-            deliveries.c.thread == thread,
-            deliveries.c.channel == channel,
-            deliveries.c.state == DeliveryState.PENDING,
+            deliveries.c.thread.in_(over),
+            deliveries.c.finished_at.is_(None),
             deliveries.c.attempts == 0,
-            deliveries.c.due_at > bindparam("now", type_=deliveries.c.due_at.type),
+            deliveries.c.due_at > now + _UNDER_WAY,
+            # What was due at once is told whatever the clock does: if it goes back, all is in the future.
+            deliveries.c.due_at > deliveries.c.created_at,
         )
-        .values(
-            state=DeliveryState.SUPERSEDED, finished_at=bindparam("now", type_=deliveries.c.finished_at.type)
-        )
+        .values(state=DeliveryState.SUPERSEDED, finished_at=now, note="it was over before it was due")
     )
 
 
-def _release(threads: Iterable[str]) -> Any:
+def _release(released: Sequence[str], now: datetime) -> Any:
+    """Look again at what was inhibited of these alerts."""
+    about = (
+        select(contents.c.delivery)
+        .join(events, events.c.id == contents.c.event)
+        .where(events.c.alert.in_(released))
+    )
     return (
         update(deliveries)
-        .where(deliveries.c.thread.in_(list(threads)), deliveries.c.state == DeliveryState.INHIBITED)
-        .values(state=DeliveryState.PENDING, finished_at=None)
+        .where(
+            deliveries.c.id.in_(about),
+            deliveries.c.finished_at.is_(None),
+            _is_in(DeliveryState.INHIBITED),
+        )
+        .values(due_at=now)
     )
+
+
+def _is_in(state: DeliveryState) -> ColumnElement[bool]:
+    """The same as to compare, but without the index of states: that has all that was ever in it."""
+    return func.coalesce(deliveries.c.state, "") == state
+
+
+def rewrite(connection: Connection, rewrites: Sequence[Rewrite]) -> list[None]:
+    """Write what became of waiting deliveries: all of one rewrite, unless any of them is finished already."""
+    for each in rewrites:
+        seqs = [delivery.seq for delivery in each.changed]
+        open_ones = 0
+        for part in parts(seqs):
+            query = select(func.count()).where(deliveries.c.seq.in_(part), deliveries.c.finished_at.is_(None))
+            open_ones += connection.execute(query).scalar_one()
+        if open_ones != len(seqs):
+            # Somebody else has changed it meanwhile: whoever wanted this looks again.
+            continue
+        if each.changed:
+            connection.execute(_REVIEW, [rows.reviewed_row(delivery) for delivery in each.changed])
+            retold = [delivery for delivery in each.changed if delivery.reason is Reason.REPEAT]
+            for delivery in retold:
+                connection.execute(delete(contents).where(contents.c.delivery == delivery.id))
+            _insert_new(connection, contents, [row for one in retold for row in rows.contents_rows(one)])
+        add_deliveries(connection, each.added)
+    return [None] * len(rewrites)
+
+
+def _update_by_seq(*names: str) -> Any:
+    return (
+        update(deliveries)
+        .where(deliveries.c.seq == bindparam("the_seq"))
+        .values({name: bindparam(name) for name in names})
+    )
+
+
+_REVIEW = _update_by_seq("state", "due_at", "finished_at", "ready_at", "events", "merged_into", "note")
 
 
 def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[None]:
@@ -126,31 +201,43 @@ def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[No
 
     The same attempt may come again, when nobody could tell whether it was made durable.
     """
-    connection.execute(_SETTLE, [rows.settled_row(each.delivery, each.finished_at) for each in settlements])
+    connection.execute(_SETTLE, [rows.settled_row(each.delivery) for each in settlements])
     tried = [rows.attempt_row(each.attempt) for each in settlements]
     _upsert(connection, attempts, ["delivery", "number"], tried)
+    for follow_up in (each for settlement in settlements for each in settlement.follow_ups):
+        _forget_earlier_repeats(connection, follow_up)
+        add_deliveries(connection, [follow_up])
     return [None] * len(settlements)
 
 
-_SETTLE = (
-    update(deliveries)
-    .where(deliveries.c.seq == bindparam("the_seq"))
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "state",
-                "due_at",
-                "finished_at",
-                "attempts",
-                "settled",
-                "delivered_to",
-                "receipt",
-                "last_error",
-            )
-        }
-    )
+_SETTLE = _update_by_seq(
+    "state",
+    "due_at",
+    "finished_at",
+    "attempts",
+    "settled",
+    "delivered_to",
+    "receipt",
+    "last_error",
 )
+
+
+def _forget_earlier_repeats(connection: Connection, follow_up: Delivery) -> None:
+    """Of each thread one repeat waits: it counts from the last message."""
+    connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.thread == follow_up.thread,
+            deliveries.c.channel == follow_up.channel,
+            deliveries.c.finished_at.is_(None),
+            deliveries.c.reason == Reason.REPEAT,
+            deliveries.c.attempts == 0,
+            deliveries.c.id != follow_up.id,
+        )
+        .values(
+            state=DeliveryState.SUPERSEDED, finished_at=follow_up.created_at, note="a later message was sent"
+        )
+    )
 
 
 def save_alerts(connection: Connection, found: Sequence[Alert]) -> list[None]:
@@ -172,6 +259,7 @@ def hasten(connection: Connection, runs: Sequence[tuple[str, datetime]]) -> list
             update(deliveries)
             .where(
                 deliveries.c.channel == channel,
+                deliveries.c.finished_at.is_(None),
                 deliveries.c.state == DeliveryState.PENDING,
                 deliveries.c.attempts > 0,
                 deliveries.c.due_at > now,
@@ -181,10 +269,64 @@ def hasten(connection: Connection, runs: Sequence[tuple[str, datetime]]) -> list
     return [None] * len(runs)
 
 
-def beat(connection: Connection, moments: Sequence[datetime]) -> list[None]:
-    """Write when the relay was last alive."""
-    _upsert(connection, cursors, ["scope"], [{"scope": "relay/alive", "value": moments[-1].isoformat()}])
+def look_again(connection: Connection, runs: Sequence[tuple[DeliveryState, datetime]]) -> list[None]:
+    """Make due what is held back in a state: what holds it back may have changed."""
+    for state, now in runs:
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.finished_at.is_(None), _is_in(state), deliveries.c.due_at > now)
+            .values(due_at=now)
+        )
+    return [None] * len(runs)
+
+
+def save_silences(connection: Connection, found: Sequence[tuple[Silence, Deed]]) -> list[None]:
+    """Save silences, and who made or ended them."""
+    _upsert(connection, silences, ["id"], [rows.silence_row(silence) for silence, _ in found])
+    return record(connection, [deed for _, deed in found])
+
+
+def acknowledge(connection: Connection, found: Sequence[tuple[Acknowledgement, Deed]]) -> list[None]:
+    """Save acknowledgements, and who made them; a later one takes the place of an earlier one."""
+    for each, deed in found:
+        _upsert(connection, acknowledgements, ["thread"], [rows.acknowledgement_row(each)])
+        record(connection, [deed])
+    return [None] * len(found)
+
+
+def unacknowledge(connection: Connection, found: Sequence[tuple[str, Deed]]) -> list[None]:
+    """Forget the acknowledgements of threads, and write down who wanted that."""
+    for thread, deed in found:
+        connection.execute(delete(acknowledgements).where(acknowledgements.c.thread == thread))
+        record(connection, [deed])
+    return [None] * len(found)
+
+
+_PROBE = "relay/probe"
+
+
+def beat(connection: Connection, beats: Sequence[tuple[datetime, CursorMove | None]]) -> list[None]:
+    """Write when the relay was last alive, and what that would wipe out. Raises CursorMovedError."""
+    for at, move in beats:
+        if move is not None:
+            _move(connection, move)
+        _upsert(connection, cursors, ["scope"], [{"scope": ALIVE, "value": at.isoformat()}])
+    return [None] * len(beats)
+
+
+def probe(connection: Connection, moments: Sequence[datetime]) -> list[None]:
+    """Write something that nobody reads."""
+    _upsert(connection, cursors, ["scope"], [{"scope": _PROBE, "value": moments[-1].isoformat()}])
     return [None] * len(moments)
+
+
+def keep_first(connection: Connection, offered: Sequence[tuple[str, str]]) -> list[str]:
+    """Keep each value under its scope, unless one is there already; return those that are there then."""
+    kept = []
+    for scope, value in offered:
+        _insert_if_new(connection, cursors, {"scope": scope, "value": value})
+        kept.append(connection.execute(select(cursors.c.value).where(cursors.c.scope == scope)).scalar_one())
+    return kept
 
 
 def record(connection: Connection, deeds: Sequence[Deed]) -> list[None]:
@@ -214,68 +356,11 @@ def know_channels(connection: Connection, runs: Sequence[tuple[frozenset[str], d
         )
         result = connection.execute(
             update(deliveries)
-            .where(deliveries.c.state == DeliveryState.PENDING, ~known)
+            .where(deliveries.c.finished_at.is_(None), ~known)
             .values(state=DeliveryState.HELD, finished_at=now)
         )
         held.append(result.rowcount)
     return held
-
-
-def prune(connection: Connection, cuts: Sequence[Cut]) -> list[int]:
-    """Remove a bounded number of old rows; return how many went.
-
-    An event stays as long as any delivery that tells it, so that every delivery can be sent and replayed.
-    What is held back by a larger alert stays as long as its own alert is open: it may yet be released.
-    """
-    gone = [
-        _prune_deliveries(connection, cut) + _prune_events(connection, cut) + _prune_alerts(connection, cut)
-        for cut in cuts
-    ]
-    if connection.dialect.name == "sqlite":
-        _give_back_pages(connection)
-    return gone
-
-
-def _prune_deliveries(connection: Connection, cut: Cut) -> int:
-    still_open = exists().where(alerts.c.id == deliveries.c.thread, alerts.c.state != AlertState.RESOLVED)
-    query = (
-        select(deliveries.c.id)
-        .where(deliveries.c.finished_at < cut.deliveries)
-        .where(or_(deliveries.c.state != DeliveryState.INHIBITED, ~still_open))
-        .order_by(deliveries.c.finished_at)
-        .limit(cut.most)
-    )
-    old = connection.execute(query).scalars().all()
-    if old:
-        connection.execute(delete(attempts).where(attempts.c.delivery.in_(old)))
-        connection.execute(delete(contents).where(contents.c.delivery.in_(old)))
-        connection.execute(delete(deliveries).where(deliveries.c.id.in_(old)))
-    return len(old)
-
-
-def _prune_events(connection: Connection, cut: Cut) -> int:
-    needed = exists().where(contents.c.event == events.c.id)
-    query = select(events.c.seq).where(events.c.seen_at < cut.events, ~needed).order_by(events.c.seen_at)
-    old = connection.execute(query.limit(cut.most)).scalars().all()
-    if old:
-        connection.execute(delete(events).where(events.c.seq.in_(old)))
-    return len(old)
-
-
-def _prune_alerts(connection: Connection, cut: Cut) -> int:
-    query = select(alerts.c.id).where(alerts.c.ends_at < cut.alerts).order_by(alerts.c.ends_at)
-    old = connection.execute(query.limit(cut.most)).scalars().all()
-    if old:
-        connection.execute(delete(alerts).where(alerts.c.id.in_(old)))
-    return len(old)
-
-
-def _give_back_pages(connection: Connection) -> None:
-    """Make the file smaller by the pages that are free, a bounded number of them."""
-    free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
-    # One page at a time: the driver takes a single step of a statement that returns no rows.
-    for _ in range(min(free, _MOST_PAGES)):
-        connection.exec_driver_sql("PRAGMA incremental_vacuum(1)").close()
 
 
 def _insert_new(connection: Connection, table: Table, new: list[dict[str, Any]]) -> None:

@@ -1,19 +1,17 @@
 """What every watcher is: it asks MSR and reports what it saw. It decides nothing and writes nothing."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, ClassVar, Generic, TypeVar
 
-from pydantic import Field
-
-from relay.config import Duration, Section
+from relay.config import Duration, Section, at_least
 from relay.model.clock import Clock
 from relay.model.observation import Condition, CursorMove, Fact, Failure, Report, Watch
 from relay.msr import BadAnswer, Msr, MsrError, NoAccess, PasswordRefused, Throttled, Unreachable, Unwell
 
-Interval = Annotated[Duration, Field(ge=timedelta(milliseconds=100))]
+Interval = Annotated[Duration, at_least(timedelta(milliseconds=100))]
 """How long from one look to the next: never so short that MSR is asked without pause."""
 
 
@@ -74,6 +72,7 @@ class Watcher(ABC, Generic[O]):
         cursor: CursorMove | None = None,
         *,
         complete: bool = True,
+        undecided: Collection[str] = (),
     ) -> Report:
         """Return a report of this watcher, of now."""
         return Report(
@@ -85,6 +84,7 @@ class Watcher(ABC, Generic[O]):
             tuple(failures),
             cursor,
             complete,
+            frozenset(undecided),
         )
 
     def failure(self, source: str, error: MsrError) -> Failure:
@@ -95,4 +95,6 @@ class Watcher(ABC, Generic[O]):
             dark=isinstance(error, Unreachable | Unwell | BadAnswer),
             at_once=isinstance(error, NoAccess | PasswordRefused),
             retry_after=error.retry_after if isinstance(error, Throttled) else None,
+            silent=isinstance(error, Unreachable),
+            internal=isinstance(error, Unwell) and error.internal,
         )

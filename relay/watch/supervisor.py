@@ -1,7 +1,7 @@
 """Keeping a watcher looking: on its interval, with jitter, and again after a crash."""
 
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -9,7 +9,7 @@ import structlog
 
 from relay.model.clock import Clock
 from relay.model.errors import StoreError
-from relay.model.observation import Failure, Report
+from relay.model.observation import Failure, Look, Report
 from relay.store import CursorMovedError
 from relay.watch.base import Watcher
 
@@ -47,6 +47,7 @@ class Supervisor:
         self.looked_at: float | None = None
         self._started = clock.monotonic()
         self._asked = 0.0
+        self.last = Look(watcher.watch, watcher.sources)
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -77,6 +78,8 @@ class Supervisor:
     async def _look(self) -> bool:
         """Look once; tell whether the watcher itself works."""
         self._asked = 0.0
+        began = self._clock.monotonic()
+        unread: dict[str, str] = {}
         try:
             reports = cast(AsyncGenerator[Report, None], self.watcher.look())
             async with aclosing(reports):
@@ -84,17 +87,29 @@ class Supervisor:
                     asked = (failure.retry_after or 0.0 for failure in report.failures)
                     self._asked = max(self._asked, *asked, 0.0)
                     await self._take(report)
+                    unread.update({failure.source: failure.cause for failure in report.failures})
         except CursorMovedError as error:
             _log.warning("read again from where the cursor is now", reason=str(error))
+            self._note(began, self._all("it is read again from where the cursor is now"))
         except StoreError as error:
             # Nothing was taken: the next look tells the same again.
             self._store_failed(error)
+            self._note(began, self._all(str(error)))
         except Exception as error:
             self.crashes += 1
             _log.exception("a watcher crashed", watch=str(self.watcher.watch), crashes=self.crashes)
+            self._note(began, self._all(f"internal error ({type(error).__name__})"))
             await self._report_crash(error)
             return False
+        else:
+            self._note(began, unread)
         return True
+
+    def _all(self, cause: str) -> dict[str, str]:
+        return dict.fromkeys(self.watcher.sources, cause)
+
+    def _note(self, began: float, unread: Mapping[str, str]) -> None:
+        self.last = Look(self.watcher.watch, self.watcher.sources, began, self._clock.now(), unread)
 
     async def _report_crash(self, error: Exception) -> None:
         # The error's text may hold anything; its type says enough for a bug report, the log has the rest.

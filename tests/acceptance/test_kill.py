@@ -1,5 +1,6 @@
 """SIGKILL at every step of the data path: nothing is lost, and only what was in flight comes twice."""
 
+import json
 import signal
 from collections import Counter
 from collections.abc import Iterable
@@ -27,6 +28,9 @@ IN_THE_MIDDLE = {
 }
 """The how-manieth time of each step lies within the work on ten deletions and an alert."""
 
+GROUPING = {Step.REWRITING: 2, Step.REWRITTEN: 1}
+"""The steps that only what is put together passes, and the how-manieth time is tried."""
+
 AT_ONCE = {"one": 1, "four": 4}
 """The channels, and how many messages each has under way at most."""
 KILLS = 2
@@ -34,10 +38,55 @@ SENT_AND_NOT_SETTLED = {Step.SENT, Step.SETTLING}
 
 
 def test_every_step_is_tried() -> None:
-    assert set(IN_THE_MIDDLE) == set(Step)
+    assert set(IN_THE_MIDDLE) | set(GROUPING) == set(Step)
 
 
-@pytest.mark.parametrize("step", list(Step))
+@pytest.mark.parametrize("step", [*GROUPING, Step.CLAIMED, Step.SENT, Step.SETTLED])
+def test_killed_while_it_groups_everything_is_told_in_groups(
+    step: Step, cluster: Cluster, webhooks: Receiver, make_relay: MakeRelay
+) -> None:
+    relay = make_relay(
+        {
+            "clusters": [
+                cluster.settings(watch={"changefeed": {"every": "100ms", "start": "beginning", "page": 3}})
+            ],
+            "channels": [webhook(webhooks, "soc", "/soc", timeout="10s")],
+            "rules": [
+                {
+                    "name": "deletions",
+                    "match": {"type": "trust.deleted"},
+                    "channels": ["soc"],
+                    "group": {"by": [], "wait": "300ms", "interval": "500ms"},
+                }
+            ],
+        }
+    )
+    deleted = [f"prod/app-{number}" for number in range(12)]
+    cluster.delete(*deleted[:6])
+    _dies(relay, step.value)
+    cluster.delete(*deleted[6:])
+    _dies(relay, f"{step.value}:{GROUPING.get(step, 1)}")
+    relay.start()
+    until(lambda: set(_listed(webhooks)) == set(deleted), "all deletions came")
+    until(lambda: not _pending(relay), "nothing is left to send")
+    assert relay.stop() == 0
+    twice = [name for name, count in Counter(_listed(webhooks)).items() if count > 1]
+    assert not twice, "each is told by one message"
+    bodies = {got.headers["webhook-id"] for got in webhooks.requests.items}
+    assert len(bodies) < len(deleted), "they came in groups"
+
+
+def _listed(webhooks: Receiver) -> list[str]:
+    """The repositories of all messages, those of one that came again once."""
+    messages = {got.headers["webhook-id"]: json.loads(got.body) for got in webhooks.requests.items}
+    return [
+        item["data"]["subject"]["name"]
+        for body in messages.values()
+        for item in body["data"].get("items", [body])
+    ]
+
+
+@pytest.mark.parametrize("step", list(IN_THE_MIDDLE))
 def test_killed_at_a_step_nothing_is_lost(
     step: Step, cluster: Cluster, webhooks: Receiver, make_relay: MakeRelay
 ) -> None:

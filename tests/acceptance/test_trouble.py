@@ -179,6 +179,36 @@ async def test_a_broken_template_costs_the_form_but_not_the_message(
     assert statuses(other, "template.failing") == ["firing", "resolved"]
 
 
+async def test_a_template_that_breaks_again_after_a_restart_is_in_trouble_again(
+    tmp_path: Path, settings: dict[str, Any], cluster: Cluster, soc: Receiver
+) -> None:
+    """Its alert was still open, though the template had worked meanwhile."""
+    template = tmp_path / "templates" / "webhook" / "trust.deleted.json.j2"
+    template.parent.mkdir(parents=True)
+    broken, good = "{{ event.no_such_thing.at_all }}", "{{ payload | tojson }}"
+    settings |= {
+        "templates": str(tmp_path / "templates"),
+        "alerts": {"template.failing": {"keep_firing_for": "1h"}},
+    }
+
+    def works(relay: Running) -> list[bool]:
+        alerts = relay.app._intake.alerts
+        return [alert.absent_since is not None for alert in alerts if alert.type == "template.failing"]
+
+    template.write_text(broken)
+    cluster.delete("prod/first")
+    async with running(tmp_path, settings) as relay:
+        await relay.until(lambda: works(relay) == [False], "it is in trouble")
+        template.write_text(good)
+        relay.app.reloading.set()
+        cluster.delete("prod/second")
+        await relay.until(lambda: works(relay) == [True], "it works, though the alert is kept")
+    template.write_text(broken)
+    cluster.delete("prod/third")
+    async with running(tmp_path, settings, relay.clock) as again:
+        await again.until(lambda: works(again) == [False], "it is in trouble again")
+
+
 async def test_a_store_that_fails_is_told_directly_and_nothing_is_lost(
     tmp_path: Path, settings: dict[str, Any], cluster: Cluster, soc: Receiver, other: Receiver
 ) -> None:
@@ -249,3 +279,19 @@ async def test_a_rejected_file_that_is_mended_while_the_relay_is_stopped_is_told
         await relay.until(came(other, "config.rejected", "firing"), "the rejection is told")
     async with running(tmp_path, settings, relay.clock) as again:
         await again.until(came(other, "config.rejected", "resolved"), "its end is told")
+
+
+async def test_trouble_that_is_kept_firing_for_a_while_ends_though_nothing_more_is_reported(
+    tmp_path: Path, settings: dict[str, Any], other: Receiver
+) -> None:
+    """The relay reports what it sees of itself once: the rest is up to the time."""
+    settings["alerts"] = {"config.rejected": {"keep_firing_for": "30s"}}
+    async with running(tmp_path, settings) as relay:
+        relay.configure({**settings, "channels": [{"kind": "webhok"}]})
+        relay.app.reloading.set()
+        await relay.until(came(other, "config.rejected", "firing"), "the rejection is told")
+        relay.configure(settings)
+        relay.app.reloading.set()
+        await relay.advance(20)
+        assert statuses(other, "config.rejected") == ["firing"]
+        await relay.until(came(other, "config.rejected", "resolved"), "its end is told", within=30)

@@ -1,8 +1,15 @@
 """What the relay does beside its work does not end silently."""
 
 import asyncio
+import random
+from datetime import timedelta
+from pathlib import Path
 
-from relay.app.app import _for_ever
+import pytest
+
+from relay.app.app import App
+from relay.app.chores import for_ever
+from relay.settings import read
 from tests.support.clock import ManualClock
 
 
@@ -13,8 +20,17 @@ async def test_a_chore_that_fails_is_begun_anew() -> None:
         begun.append(clock.monotonic())
         raise OverflowError("date value out of range")
 
-    task = asyncio.create_task(_for_ever(chore, clock))
+    task = asyncio.create_task(for_ever(chore, clock))
     await clock.advance(12)
     assert len(begun) == 3
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("kept", "expected"), [("1m", timedelta(hours=2)), ("3h", timedelta(hours=3))])
+def test_what_counts_for_flapping_is_not_pruned(tmp_path: Path, kept: str, expected: timedelta) -> None:
+    file = tmp_path / "relay.yaml"
+    file.write_text(f"retention: {{alerts: {kept}}}\nalerts: {{ping.failing: {{flap: {{within: 2h}}}}}}\n")
+    clock, configuration = ManualClock(), read(file, {}, None)
+    app = App(configuration, lambda: configuration, clock=clock, source=random.Random(0))
+    assert clock.now() - app._cut().alerts == expected

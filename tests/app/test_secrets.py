@@ -31,5 +31,15 @@ def test_those_of_clusters_and_channels_too() -> None:
     assert any("c2VjcmV0" in each for each in found)
 
 
+def test_those_of_heartbeats_too() -> None:
+    beat = {
+        "name": "h",
+        "url": "https://hc.example.com/5f0c8a1e-uuid",
+        "proxy": "http://ann:proxy-pw@proxy:3128",
+    }
+    found = secrets(Settings.model_validate({"heartbeats": [beat]}))
+    assert {"https://hc.example.com/5f0c8a1e-uuid", "5f0c8a1e-uuid", "proxy-pw"} <= set(found)
+
+
 def test_a_file_is_no_secret() -> None:
     assert secrets(Settings.model_validate({"store": "sqlite:///relay.db"})) == ()

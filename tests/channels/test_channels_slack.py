@@ -82,6 +82,14 @@ async def test_a_resolve_updates_the_first_message_and_answers_it(http: Http, sl
     assert sent.receipt == ROOT
 
 
+async def test_an_end_in_a_group_leaves_the_first_message_as_it_is(http: Http, slack: Receiver) -> None:
+    channel = bot(slack)
+    some = resolve(whole=False)
+    await channel.send(some, channel.compose(some), http)
+    [(path, body)] = requests(slack)
+    assert (path, body["thread_ts"]) == (POST, ROOT["ts"])
+
+
 @pytest.mark.parametrize("previous", [None, {}, {"channel": "C1"}, {"channel": 1, "ts": 2}])
 async def test_a_resolve_without_a_first_message_is_a_message(
     http: Http, slack: Receiver, previous: Any

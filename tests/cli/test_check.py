@@ -48,6 +48,19 @@ def test_what_would_run(shell: Shell) -> None:
     assert "secret-password" not in plain.out + plain.err + ended.out
 
 
+def test_heartbeats_are_listed(shell: Shell) -> None:
+    beats = [
+        {"name": "hc", "url": "https://hc.example.com/secret-path"},
+        {"name": "morning", "channel": "screen", "schedule": "0 8 * * *"},
+    ]
+    shell.write({**GOOD, "heartbeats": beats})
+    plain = shell.run("check")
+    assert plain.status == 0, plain
+    assert "hc: pings every 1m" in plain.out
+    assert "morning: 0 8 * * * → screen" in plain.out
+    assert "secret-path" not in plain.out + plain.err
+
+
 def test_all_errors_at_once_with_their_places(shell: Shell) -> None:
     shell.write("chanels: []\nclusters:\n  - {name: a, url: htps://x}\n")
     ended = shell.run("check")

@@ -31,7 +31,7 @@ def filled(shell: Shell) -> Shell:
     told, lone = event("evt_1"), event("evt_2", type="trust.updated", summary="nobody\x1b[2J cares")
     plan = Plan(
         events=(told, lone),
-        alerts=(alert("alr_1"),),
+        alerts=(alert("alr_1", flapping=True),),
         deliveries=(delivery(DEAD, "evt_1"), delivery(FRESH, "evt_1", channel="ops")),
         unrouted=frozenset({"evt_2"}),
     )
@@ -44,8 +44,10 @@ def filled(shell: Shell) -> Shell:
             attempt = Attempt(
                 DEAD, 1, NOW, 0.5, Outcome.REJECTED, 400, "no \x1b[31m thanks", "said so", body="{}"
             )
-            dead = replace(found, state=DeliveryState.DEAD, attempts=1, last_error=attempt.error)
-            await store.settle(Settlement(dead, attempt, NOW))
+            dead = replace(
+                found, state=DeliveryState.DEAD, attempts=1, last_error=attempt.error, finished_at=NOW
+            )
+            await store.settle(Settlement(dead, attempt))
         finally:
             store.close()
 
@@ -58,7 +60,8 @@ def test_deliveries_are_listed_and_filtered(filled: Shell) -> None:
     assert [each["id"] for each in everything] == [FRESH, DEAD]
     assert set(everything[0]) == {
         *("id", "created_at", "due_at", "channel", "rule", "state", "attempts"),
-        *("tells", "events", "replay_of", "last_error"),
+        *("tells", "events", "replay_of", "last_error", "finished_at", "reason", "note", "merged_into"),
+        *("group", "part", "parts", "more"),
     }
     assert [each["id"] for each in filled.run("deliveries", "--state", "dead", "--json").json] == [DEAD]
     assert [each["id"] for each in filled.run("deliveries", "--channel", "ops", "--json").json] == [FRESH]
@@ -88,7 +91,8 @@ def test_a_delivery_is_shown_with_its_attempts(filled: Shell) -> None:
 
 def test_alerts_and_events(filled: Shell) -> None:
     assert [each["id"] for each in filled.run("alerts", "--json").json] == ["alr_1"]
-    assert "An issue" in filled.run("alerts").out
+    assert "An issue → flapping" in " ".join(filled.run("alerts").out.split())
+    assert [each["flapping"] for each in filled.run("alerts", "--json").json] == [True]
     assert filled.run("alerts", "--cluster", "lab", "--json").json == []
     found = filled.run("events", "--json").json
     assert found["unrouted"] == 1
@@ -143,6 +147,12 @@ def test_channels_are_switched_without_a_relay(filled: Shell) -> None:
         ("deliveries", "show", "dlv_1"),
         ("deliveries", "replay", "dlv_1"),
         ("alerts",),
+        ("alerts", "show", "alr_1"),
+        ("ack", "alr_1"),
+        ("silences",),
+        ("silences", "add", "--type", "*", "--for", "1h", "--comment", "x"),
+        ("silences", "expire", "sil_1"),
+        ("explain", "--delivery", "dlv_1"),
         ("events",),
         ("channels",),
         ("journal",),

@@ -78,6 +78,32 @@ def test_render_shows_every_part(shell: Shell) -> None:
     assert '"type": "header"' in shown.out
 
 
+def test_render_shows_a_group_and_a_repeat(shell: Shell) -> None:
+    shell.write({**CONSOLE, "server": {"public_url": "https://relay.example.com"}})
+    group = shell.run("render", "email/trust.deleted", "--group", "12", "--json").json["parts"]
+    assert group["subject.txt"] == "[prod] 12 × trust.deleted"
+    assert "… and 2 more: https://relay.example.com/alerts" in group["txt"]
+    assert group["txt"].count("Acknowledge: ") == 10
+    huge = shell.run("render", "email/trust.deleted", "--group", "1200", "--reason", "digest", "--json").json
+    assert huge["parts"]["subject.txt"].startswith("[prod] Told late: 1200 messages")
+    repeat = shell.run("render", "email/replica.unhealthy", "--reason", "repeat", "--json").json["parts"]
+    assert repeat["subject.txt"].startswith("[prod] WARNING, still firing, 8h: ")
+    escalation = shell.run("render", "console/trust.deleted", "--reason", "escalation").out
+    assert "nobody has acknowledged this for 15m" in escalation
+
+
+def test_render_refuses_messages_that_there_are_not(shell: Shell) -> None:
+    shell.write(CONSOLE)
+    for words, told in (
+        (("trust.deleted", "--reason", "repeat"), "only an alert that fires is repeated"),
+        (("trust.deleted", "--reason", "digest"), "give --group N"),
+        (("trust.deleted", "--reason", "repat"), "did you mean repeat?"),
+    ):
+        refused = shell.run("render", "--kind", "slack", *words)
+        assert refused.status == Exit.USAGE, words
+        assert told in refused.err
+
+
 def test_render_tells_line_and_near_miss(shell: Shell) -> None:
     own = shell.folder / "own" / "slack"
     own.mkdir(parents=True)

@@ -15,10 +15,12 @@ TOLD = [
     ("cluster.issue", "firing", {"terminal", "soc", "oncall"}),
     ("ping.failing", "firing", {"terminal", "soc"}),
     ("replica.unhealthy", "firing", {"terminal", "soc"}),
+    ("quorum.at_risk", "firing", {"terminal", "soc"}),
     ("trust.deleted", "event", {"terminal", "soc", "oncall"}),
     ("trust.deleted", "event", {"terminal", "soc", "oncall"}),
     ("ping.failing", "resolved", {"terminal", "soc"}),
     ("replica.unhealthy", "resolved", {"terminal", "soc"}),
+    ("quorum.at_risk", "resolved", {"terminal", "soc"}),
     ("cluster.issue", "resolved", {"terminal", "soc", "oncall"}),
 ]
 
@@ -31,8 +33,8 @@ def test_everybody_is_told_everything_once_also_while_another_demonstration_runs
         told = [each for scene in summary["happened"] for each in scene["told"]]
         assert [(each["type"], each["status"], set(each["after_ms"])) for each in told] == TOLD
         assert all(0 < ms < 20_000 for each in told for ms in each["after_ms"].values())
-        assert summary["messages"] == {"terminal": 10, "soc": 10, "oncall": 4}
-        assert summary["verified"] == {"soc": 10, "oncall": 4}
+        assert summary["messages"] == {"terminal": 12, "soc": 12, "oncall": 4}
+        assert summary["verified"] == {"soc": 12, "oncall": 4}
         assert [summary[key] for key in ("lost", "doubled", "unexpected", "unverified")] == [[], [], [], []]
         assert summary["ok"] is True
         assert playing.left == []
@@ -47,13 +49,14 @@ def test_without_a_terminal_it_is_plain_and_fits_into_80_columns(play: Play) -> 
         "MSR: somebody deletes the trust data of shop/web and shop/api.",
         "A real MSR shows a record after 60",
         "critical trust.deleted [demo] Trust data of shop/web was",
+        "error quorum.at_risk [demo] One more lost replica",
         "POST trust.deleted event shop/web · signature verified",
         "mail [demo] CRITICAL: Trust data of shop/web was deleted",
         "in the thread of the first mail",
         "✔ Nothing lost",
         "✔ Nothing told twice.",
         "✔ Nothing told that did not happen.",
-        "✔ 10 of 10 webhook signatures",
+        "✔ 12 of 12 webhook signatures",
         "msr-relay init",
     ):
         assert text in playing.output

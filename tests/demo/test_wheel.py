@@ -34,7 +34,8 @@ def test_its_modules_and_templates_are_its_own(program: Path) -> None:
     code = "import relay; print(relay.__file__)"
     found = Path(_run(str(program.parent / "python"), "-c", code, cwd=program.parent).strip())
     assert found.is_relative_to(program.parent.parent)
-    assert (found.parent / "templates" / "webhook" / "default.json.j2").is_file()
+    for template in ("webhook/default.json.j2", "pages/acknowledge.html.j2", "pages/style.css"):
+        assert (found.parent / "templates" / template).is_file()
 
 
 def test_the_demonstration_plays(program: Path, tmp_path: Path) -> None:

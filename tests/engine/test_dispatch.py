@@ -336,7 +336,24 @@ async def test_a_resolve_never_overtakes_its_firing(bench: Bench) -> None:
     await bench.settle()
     await bench.asleep()
     await bench.clock.advance(6)
+    both = await a.sent()
+    assert (both.status, both.follows) == ("resolved", False)
+    for each in (firing, resolved):
+        state = await bench.state(each)
+        assert (state.state, state.merged_into) == (DeliveryState.GROUPED, both.id)
+
+
+async def test_the_end_follows_the_beginning_that_was_told(bench: Bench) -> None:
+    a = channel(concurrency=8)
+    held = asyncio.Event()
+    a.answer(held)
+    await bench.run(a)
+    firing = await bench.add(sample("cluster.issue"))
     assert (await a.sent()).id == firing.id
+    resolved = await bench.add(sample("cluster.issue", Status.RESOLVED))
+    other = await bench.add()
+    assert (await a.sent()).id == other.id
+    held.set()
     last = await a.sent()
     assert (last.id, last.follows) == (resolved.id, True)
     assert last.previous == {"first": firing.id}

@@ -60,7 +60,7 @@ async def begin(tmp_path: Path) -> AsyncIterator[tuple[Begin, ManualClock]]:
 
 
 def mend(folder: Path) -> None:
-    """Let the store take a beat again."""
+    """Let the store be written again."""
     with closing(sqlite3.connect(folder / "relay.db")) as mender:
         for event in ("INSERT", "UPDATE"):
             mender.execute(f"DROP TRIGGER no_{event}")
@@ -101,6 +101,9 @@ async def test_a_store_that_fails_again_and_again_is_told_though_it_takes_a_beat
     await pass_time(clock, 90)
     assert (await fine.sent()).status == "resolved"
     assert emergency.error is None
+    with closing(sqlite3.connect(tmp_path / "relay.db")) as reader:
+        scopes = [row[0] for row in reader.execute("SELECT scope FROM cursors")]
+    assert scopes == ["relay/probe"], "no sign of life, which would wipe out the last one"
 
 
 async def test_a_failure_now_and_then_is_not_an_outage(

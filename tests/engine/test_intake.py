@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from relay.engine.intake import Intake, Setting
+from relay.engine.planning import Rules
 from relay.engine.policy import Policy
 from relay.model.delivery import DeliveryState
 from relay.model.errors import StoreError
@@ -23,7 +24,7 @@ WATCHED = {
     Watch("prod", "cluster_status"): ("r1", "r2"),
     Watch("prod", "changefeed"): ("all",),
 }
-SETTING = Setting(Policy(), router(rule(channels=["a", "b"])), WATCHED)
+SETTING = Setting(Policy(), Rules(router(rule(channels=["a", "b"]))), WATCHED)
 
 
 class Door:
@@ -69,7 +70,7 @@ async def test_the_same_page_again_tells_nothing(door: Door) -> None:
 
 async def test_changed_rules_do_not_tell_old_facts_anew(door: Door) -> None:
     await door.intake.take(report(facts=[deletion()]))
-    await door.intake.change(Setting(Policy(), router(rule(channels=["c"])), WATCHED), at(1))
+    await door.intake.change(Setting(Policy(), Rules(router(rule(channels=["c"]))), WATCHED), at(1))
     await door.intake.take(report(facts=[deletion()]))
     assert {each.channel for each in await door.store.list_deliveries(Filter())} == {"a", "b"}
 
@@ -117,7 +118,7 @@ class TestNoLongerWatched:
     async def change(self, door: Door, *gone: Watch, **sources: tuple[str, ...]) -> None:
         watched = {watch: found for watch, found in WATCHED.items() if watch not in gone}
         watched.update({Watch("prod", name): found for name, found in sources.items()})
-        await door.intake.change(Setting(SETTING.policy, SETTING.router, watched), at(60))
+        await door.intake.change(Setting(SETTING.policy, SETTING.rules, watched), at(60))
 
     async def test_a_watcher_that_was_turned_off(self, door: Door) -> None:
         await door.intake.take(report(0, condition()))
@@ -159,7 +160,7 @@ class TestNoLongerWatched:
     async def test_trouble_of_a_channel_that_is_gone(self, door: Door) -> None:
         own = report(0, condition("a"), condition("b"), sources=("a", "b"), cluster=None, watcher="channels")
         await door.intake.take(own)
-        await door.intake.change(Setting(Policy(), router(channels=["b"]), WATCHED), at(60))
+        await door.intake.change(Setting(Policy(), Rules(router(channels=["b"])), WATCHED), at(60))
         assert [alert.source for alert in door.intake.alerts] == ["b"]
 
 
@@ -201,8 +202,13 @@ async def test_what_was_held_back_is_sent_when_it_is_let_go(door: Door) -> None:
     door.woken.clear()
     await door.intake.take(down(30, "r1"))
     counts = await door.store.count_deliveries()
-    assert counts == {DeliveryState.PENDING: 4, DeliveryState.INHIBITED: 2}
+    # Of r1 nothing is told any more; what is to be told of r2 is due, and looked at by the woken channels.
+    assert counts == {DeliveryState.PENDING: 4, DeliveryState.INHIBITED: 2, DeliveryState.SUPERSEDED: 2}
     assert sorted(set(door.woken)) == ["a", "b"]
+    due = await door.store.due("a", at(30), 10, ())
+    assert [
+        claim.events[0].subject.name for claim in due if claim.delivery.state is DeliveryState.INHIBITED
+    ] == ["r2"]
 
 
 async def test_a_last_failure_of_a_channel_that_was_just_removed_leaves_no_alert(door: Door) -> None:

@@ -5,6 +5,7 @@ import pytest
 from relay.engine.lifecycle import fingerprint
 from relay.engine.policy import About, Damping, Policy
 from relay.model.alert import AlertState
+from relay.model.catalogue import CATALOGUE
 from relay.model.event import Status
 from relay.model.observation import Watch
 from relay.model.severity import Severity
@@ -48,6 +49,32 @@ def test_for_waits_until_it_has_held_so_long() -> None:
     assert told(engine.take(report(0, condition()))) == []
     assert told(engine.take(report(29, condition()))) == []
     assert told(engine.take(report(30, condition()))) == FIRING
+
+
+def test_a_type_has_a_for_of_its_own_where_the_user_says_nothing() -> None:
+    hours = CATALOGUE["gc.held"].hold.total_seconds() / 3600
+    held = condition(type="gc.held", source="")
+    engine = Engine()
+    for hour in (0, 1, hours - 0.01):
+        assert told(engine.take(report(hour * 3600, held))) == []
+    assert told(engine.take(report(hours * 3600, held))) == [("gc.held", "firing")]
+    (alert,) = engine.world.alerts.values()
+    assert (alert.starts_at, alert.fired_at) == (at(0), at(hours * 3600))
+
+
+def test_what_the_user_says_comes_before_the_type() -> None:
+    minute = Engine(policy=Policy(damping={"gc.held": Damping(timedelta(minutes=1))}))
+    held = condition(type="gc.held", source="")
+    assert told(minute.take(report(0, held))) == []
+    assert told(minute.take(report(60, held))) == [("gc.held", "firing")]
+
+
+def test_waiting_for_its_time_is_no_change() -> None:
+    engine = Engine(policy=damped(hold=3600))
+    for seconds in (0, 10):
+        assert not engine.take(report(seconds, condition(looks=2))).empty
+    assert engine.take(report(20, condition(looks=2))).empty
+    assert told(engine.take(report(3600, condition(looks=2)))) == FIRING
 
 
 def test_a_pending_alert_that_ceases_is_never_told() -> None:
@@ -105,11 +132,24 @@ class TestAFailedLookIsNotGoodNews:
         engine.take(report(0, condition()))
         assert engine.take(report(10, complete=False)).empty
 
+    def test_what_a_look_cannot_judge_keeps_its_state(self) -> None:
+        engine = Engine()
+        engine.take(report(0, condition(), issue()))
+        blind = report(10, undecided=["cluster.issue"])
+        assert told(engine.take(blind)) == RESOLVED
+        assert told(engine.take(report(20))) == [("cluster.issue", "resolved")]
+
+    def test_what_waits_for_more_looks_waits_on_when_one_cannot_judge(self) -> None:
+        engine = Engine()
+        engine.take(report(0, condition(looks=2)))
+        engine.take(report(10, undecided=["ping.failing"]))
+        assert told(engine.take(report(20, condition(looks=2)))) == FIRING
+
     def test_another_watch_resolves_nothing(self) -> None:
         engine = Engine()
         engine.take(report(0, condition()))
-        assert engine.take(report(10, watcher="cluster_status")).empty
-        assert engine.take(report(10, cluster="lab")).empty
+        assert not engine.take(report(10, watcher="cluster_status")).alerts
+        assert not engine.take(report(10, cluster="lab")).alerts
 
 
 class TestSeverity:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from relay.engine.planning import World, event_of, plan
+from relay.engine.planning import Rules, World, event_of, plan
 from relay.engine.policy import Policy
 from relay.engine.routing import Router
 from relay.engine.rules import Rule
@@ -76,6 +76,7 @@ def report(
     failures: Sequence[Failure] = (),
     cursor: CursorMove | None = None,
     complete: bool = True,
+    undecided: Sequence[str] = (),
 ) -> Report:
     return Report(
         Watch(cluster, watcher),
@@ -86,6 +87,7 @@ def report(
         tuple(failures),
         cursor,
         complete,
+        frozenset(undecided),
     )
 
 
@@ -101,11 +103,13 @@ class Engine:
         self.policy = policy or Policy()
         self.world = World()
         self.known: set[str] = set()
+        self.memos: dict[str, str] = {}
 
     def take(self, seen: Report) -> Plan:
         events = [event_of(fact, seen, self.policy) for fact in seen.facts]
-        decided, self.world = plan(seen, events, self.known, self.world, self.policy, self.router)
+        decided, self.world = plan(seen, events, self.known, self.world, self.policy, Rules(self.router))
         self.known.update(event.id for event in decided.events)
+        self.memos.update(decided.memos)
         return decided
 
 

@@ -17,7 +17,11 @@ POSTGRES_PLACES = (
     "usr/pgsql-*/bin",
 )
 # The part's name is that of the Debian package; its programs prove that it is there.
-PROGRAMS = {"notary": ("notary", "notary-server"), "postgresql": ("initdb", "pg_ctl", "postgres")}
+PROGRAMS = {
+    "notary": ("notary", "notary-server"),
+    "postgresql": ("initdb", "pg_ctl", "postgres"),
+    "chromium": ("chromium",),
+}
 
 
 def find(program: str) -> Path | None:

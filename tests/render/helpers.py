@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay.model.catalogue import CATALOGUE
+from relay.model.details import Flaps
 from relay.model.event import Event, Status
 from relay.model.samples import sample
 from relay.render import Telling
@@ -49,6 +50,13 @@ def every_event() -> Iterator[Event]:
     for type_name in CATALOGUE:
         for status in statuses(type_name):
             yield sample(type_name, status)
+
+
+def flapping(type_name: str, changes: int = 7, seconds: float = 600.0) -> Event:
+    """A firing that flaps; with no changes, one that has settled."""
+    event = sample(type_name)
+    flaps = Flaps(changes=changes, within_seconds=seconds).plain()
+    return replace(event, flapping=changes > 0, details={**event.details, "flaps": flaps})
 
 
 def hostile(event: Event, text: str) -> Event:

@@ -11,10 +11,10 @@ from relay.model.event import Event
 from relay.render import payload
 from relay.render.environment import CONTEXT
 from relay.render.filters import FILTERS, TIMED
-from relay.render.reference import SCHEMAS, pages, payload_schema
+from relay.render.reference import SCHEMAS, SEVERAL, pages, payload_schema
 from relay.render.renderer import shipped
 from relay.render.trial import samples
-from tests.render.helpers import PUBLIC, every_event, hostile, telling
+from tests.render.helpers import PUBLIC, every_event, flapping, hostile, telling
 
 ROOT = Path(__file__).parents[2]
 REMEDY = "run: python -m relay.render.reference"
@@ -46,13 +46,30 @@ def test_the_schema_is_one(type_name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(payload_schema(type_name))
 
 
-@pytest.mark.parametrize("event", list(every_event()), ids=lambda event: f"{event.type}-{event.status}")
+EVENTS = [
+    *every_event(),
+    *(flapping(name, changes) for name, kind in CATALOGUE.items() if kind.lasting for changes in (7, 0)),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: f"{event.type}-{event.status}")
 def test_samples_keep_to_their_schema(event: Event) -> None:
     schema = json.loads((ROOT / SCHEMAS / f"{event.type}.json").read_text())
     for told in (event, hostile(event, "<\0\ud800>" * 2000)):
         for url in (PUBLIC, None):
             body = json.loads(json.dumps(payload(telling(told, replay_of="dlv_0"), url)))
             jsonschema.validate(body, schema, format_checker=jsonschema.FormatChecker())
+
+
+def test_several_keep_to_their_schema() -> None:
+    schema = json.loads((ROOT / SEVERAL).read_text())
+    events = list(every_event())
+    for told in (telling(*events), telling(events[0], more=3, group={"cluster": "prod"}, replay_of="dlv_0")):
+        body = json.loads(json.dumps(payload(told, PUBLIC)))
+        jsonschema.validate(body, schema, format_checker=jsonschema.FormatChecker())
+        del body["data"]["parts"]
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(body, schema)
 
 
 @pytest.mark.parametrize("type_name", CATALOGUE)

@@ -6,6 +6,7 @@ import pytest
 
 from relay.model.samples import sample
 from relay.render import ExpressionError, expression
+from tests.render.helpers import flapping
 
 DELETED = replace(sample("trust.deleted"), labels={"team": "a"})
 
@@ -23,6 +24,7 @@ DELETED = replace(sample("trust.deleted"), labels={"team": "a"})
         ("type in ['trust.deleted', 'trust.updated']", True),
         ("labels.team == 'a' and labels.get('other') is none", True),
         ("details.version == 0", True),
+        ("not flapping", True),
         ("replica", False),
         ("status == 'event' and event.subject.kind == 'repository'", True),
         ("summary | upper | length > 10", True),
@@ -34,6 +36,7 @@ def test_it_tells_whether_it_holds(source: str, holds: bool) -> None:
 
 
 def test_names_for_other_subjects() -> None:
+    assert expression("flapping and details.flaps.changes > 6")(flapping("replica.stale"))
     assert expression("replica == 'f2277ad178f7' and repository == '' and gun == ''")(sample("replica.stale"))
     assert expression("cluster == ''")(sample("store.failing"))
     plain = replace(DELETED, subject=replace(DELETED.subject, name="app"))

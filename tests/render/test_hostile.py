@@ -38,7 +38,9 @@ ATTACKS = {
 SHORT = [attack for attack in ATTACKS.values() if len(attack) < 100]
 LONG = ATTACKS["huge"]
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-OWN_LINK = re.compile(rf"<{re.escape(PUBLIC)}/events/evt_[0-9a-f]+\|Open(?: in MSR Relay)?>")
+OWN_LINK = re.compile(
+    rf"<{re.escape(PUBLIC)}/(?:events/evt_[0-9a-f]+\|Open(?: in MSR Relay)?|alerts\|All alerts)>"
+)
 
 
 class Structure(HTMLParser):

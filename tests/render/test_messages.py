@@ -12,7 +12,7 @@ from relay.model.event import Event, Status
 from relay.model.samples import sample
 from relay.model.severity import Severity
 from relay.render import Renderer
-from tests.render.helpers import PARTS, PLACES, PUBLIC, StillClock, every_event, telling
+from tests.render.helpers import PARTS, PLACES, PUBLIC, StillClock, every_event, flapping, telling
 
 EVENTS = list(every_event())
 IDS = [f"{event.type}-{event.status}" for event in EVENTS]
@@ -86,6 +86,53 @@ def test_what_is_no_longer_watched_is_not_called_healthy(renderer: Renderer) -> 
     assert "Nobody has seen that the trouble is over." in " ".join(texts["email/txt"].split())
 
 
+LASTING = [name for name, kind in CATALOGUE.items() if kind.lasting]
+
+
+@pytest.mark.parametrize("type_name", LASTING)
+def test_what_flaps_says_how_often_and_that_it_is_quiet_now(renderer: Renderer, type_name: str) -> None:
+    texts = said(renderer, flapping(type_name))
+    webhook = json.loads(texts.pop("webhook/json"))
+    assert webhook["data"]["flapping"] is True
+    assert webhook["data"]["details"]["flaps"] == {"changes": 7, "within_seconds": 600.0}
+    for place, text in texts.items():
+        flat = " ".join(text.split())
+        assert "(flapping: 7 changes within 10m; quiet until it settles)" in flat, place
+    for place in ("slack/json", "email/txt", "email/html", "apprise/txt"):
+        assert "gone or has held for 10m without a break" in " ".join(texts[place].split()), place
+
+
+@pytest.mark.parametrize("seconds", [600.0, 0.0])
+@pytest.mark.parametrize("type_name", LASTING)
+def test_what_flaps_no_longer_says_that_it_stays(renderer: Renderer, type_name: str, seconds: float) -> None:
+    texts = said(renderer, flapping(type_name, 0, seconds))
+    assert "flapping" not in json.loads(texts.pop("webhook/json"))["data"]
+    for place, text in texts.items():
+        assert "(no longer flapping)" in " ".join(text.split()), place
+    for place in ("slack/json", "email/txt", "email/html", "apprise/txt"):
+        flat = " ".join(texts[place].split())
+        assert ("for 10m without a break" in flat) == (seconds > 0), place
+        assert "now it has held" in flat, place
+
+
+def test_what_flaps_fits_where_everything_fits(renderer: Renderer) -> None:
+    for event in (flapping(name, changes) for name in LASTING for changes in (7, 0)):
+        document = json.loads(renderer.render("slack", ["json"], telling(event))["json"])
+        for block in Block.parse_all(document["blocks"]):
+            block.validate_json()
+        for kind in ("email", "apprise"):
+            text = renderer.render(kind, ["txt"], telling(event))["txt"]
+            assert max(len(line) for line in text.splitlines()) <= 80
+            assert "\n\n\n" not in text
+        assert len(renderer.render("console", ["txt"], telling(event))["txt"].splitlines()) <= 8
+
+
+def test_a_group_says_what_flaps(renderer: Renderer) -> None:
+    texts = said(renderer, sample("cluster.issue"), flapping("replica.stale"))
+    for place in ("slack/json", "email/txt", "email/html", "apprise/txt", "console/txt"):
+        assert "(flapping: 7 changes within 10m" in " ".join(texts[place].split()), place
+
+
 @pytest.mark.parametrize(
     ("healthy", "replicas", "words"),
     [
@@ -102,6 +149,68 @@ def test_quorum_is_counted(renderer: Renderer, healthy: int, replicas: int, word
     assert words in text
     assert ("emergency-repair" in text) == (healthy < replicas // 2 + 1)
     assert ("remove the unhealthy replica first" in text) == (healthy >= replicas // 2 + 1)
+
+
+def words(renderer: Renderer, event: Event) -> str:
+    return " ".join(renderer.render("email", ["txt"], telling(event))["txt"].split())
+
+
+def quorum(type_name: str, status: Status = Status.FIRING, **details: object) -> Event:
+    event = sample(type_name, status)
+    return replace(event, details={**event.details, **details})
+
+
+class TestQuorum:
+    def test_at_risk_says_what_to_remove_before_what_is_joined(self, renderer: Renderer) -> None:
+        one = words(renderer, quorum("quorum.at_risk"))
+        assert "2 of 3 replicas are healthy and 2 are needed. Not one more may fail" in one
+        assert "remove the unhealthy replica first, then join a new one" in one
+        two = words(renderer, quorum("quorum.at_risk", replicas=5, healthy=3, needed=3))
+        assert "remove the unhealthy replicas first, then join new ones" in two
+        assert "emergency-repair" not in one + two
+
+    def test_its_end_is_not_called_good_before_it_is_known_to_be(self, renderer: Renderer) -> None:
+        text = words(renderer, quorum("quorum.at_risk", Status.RESOLVED))
+        assert "or there are now too few: `quorum.lost`" in text
+        assert "By what could be read." in words(renderer, quorum("quorum.lost", Status.RESOLVED))
+
+    def test_lost_says_how_to_repair_and_by_whose_word(self, renderer: Renderer) -> None:
+        text = words(renderer, quorum("quorum.lost"))
+        assert "1 of 3 replicas is healthy and 2 are needed" in text
+        assert "`msr db emergency-repair`" in text
+        assert "Could not be read: msr-2.example.com, msr-3.example.com" in text
+
+    def test_an_only_replica_is_not_repaired_from_another(self, renderer: Renderer) -> None:
+        text = words(renderer, quorum("quorum.lost", replicas=1, healthy=0, needed=1, spare=-1))
+        assert "the cluster's only replica" in text
+        assert "emergency-repair" not in text
+
+    @pytest.mark.parametrize("type_name", ["quorum.at_risk", "quorum.lost"])
+    def test_a_missing_one_may_have_been_removed(self, renderer: Renderer, type_name: str) -> None:
+        reason = "If it was removed on purpose"
+        assert reason in words(renderer, quorum(type_name, missing=["c05e93a7d414"]))
+        assert reason not in words(renderer, quorum(type_name, missing=[]))
+
+    def test_internal_errors_everywhere_are_what_no_quorum_looks_like(self, renderer: Renderer) -> None:
+        text = words(renderer, quorum("watch.failing", internal_errors=True))
+        assert "that is what a cluster without quorum does" in text
+        assert "`msr db emergency-repair`" in text
+        before = sample("watch.failing")
+        # As an older version wrote it into the store.
+        old = {key: value for key, value in before.details.items() if key != "internal_errors"}
+        for details in (before.details, old):
+            assert "quorum" not in words(renderer, replace(before, details=details))
+
+
+def test_a_split_brain_lists_who_says_what_and_what_is_left_out(renderer: Renderer) -> None:
+    text = words(renderer, sample("cluster.split_brain"))
+    said = "OK at msr-1.example.com, msr-3.example.com; Storage is not writable at msr-2.example.com"
+    assert said in text
+    assert " more" not in text.partition("What to do")[0]
+    event = sample("cluster.split_brain")
+    many = event.details["contradictions"] * 4
+    text = words(renderer, replace(event, details={"contradictions": many, "more": 7}))
+    assert "And: 11 more" in text
 
 
 def test_links_are_there_only_with_a_public_url(renderer: Renderer) -> None:
@@ -143,11 +252,11 @@ def test_a_group_lists_ten_and_counts_the_rest(renderer: Renderer) -> None:
     texts = said(renderer, *events)
     for place, text in texts.items():
         if place in {"email/subject.txt", "apprise/title.txt"}:
-            assert text == "[prod] 19 messages, the worst critical"
+            assert text == f"[prod] {len(CATALOGUE)} messages, the worst critical"
         elif place != "webhook/json":
-            assert "Replica msr-2.example.com is unhealthy: storage" in text
-            assert "Cluster prod cannot be read" not in text
-            assert "… and 9 more" in text
+            assert "Cluster prod cannot be read" in text
+            assert "Test message from MSR Relay" not in text
+            assert f"… and {len(CATALOGUE) - 10} more" in text
     document = json.loads(texts["slack/json"])
     assert len(Block.parse_all(document["blocks"])) == 13
 

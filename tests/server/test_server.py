@@ -3,18 +3,26 @@
 import io
 import random
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from relay.engine.operate import Operator
 from relay.model.delivery import ChannelState
-from relay.server import Listener, control_app, health_app
+from relay.server import Listener, control_app
+from relay.server.health import health_routes
 from relay.server.listening import ListenError
 from relay.store import Store
 from tests.support.clock import ManualClock
+
+
+def health_app(health: Callable[[], Mapping[str, str]]) -> web.Application:
+    app = web.Application()
+    app.add_routes(health_routes(health))
+    return app
 
 
 async def test_ready_says_what_is_wrong() -> None:

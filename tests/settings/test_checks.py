@@ -1,10 +1,19 @@
 """What no single value shows: each error and each warning, with its place."""
 
-import pytest
+import re
+from datetime import UTC, datetime
+from pathlib import Path
 
+import pytest
+import yaml
+
+from relay.engine.heartbeat import Greeting
+from relay.engine.schedule import Schedule
 from relay.model.errors import ConfigError
 from tests.settings.conftest import Reading
 
+QUIET_HOURS = Path(__file__).parents[2] / "docs/how-to/quiet-hours.md"
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 CLUSTER = "{name: prod, replicas: [https://msr-1.example.com], username: relay, password: p}"
 CHANNEL = "{name: ops, kind: console}"
 GOOD = f"""\
@@ -24,7 +33,7 @@ def errors(reading: Reading, text: str) -> list[str]:
 
 
 def warnings(reading: Reading, text: str, known: tuple[str, ...] = ()) -> list[str]:
-    found = reading(text).warnings(lambda _, name: name in known)
+    found = reading(text).warnings(lambda _, name: name in known, NOW)
     return [f"{each.where}: {each.key}: {each.message}" for each in found]
 
 
@@ -84,6 +93,7 @@ def test_a_rule_about_no_event_type_is_no_rule(reading: Reading) -> None:
 def test_msr_is_not_asked_without_pause(reading: Reading) -> None:
     (told,) = errors(reading, GOOD.replace(CLUSTER, CLUSTER.replace("{", "{watch: {ping: 0s}, ", 1), 1))
     assert "ping" in told
+    assert "must be at least 100ms" in told
 
 
 def test_two_rules_may_not_have_one_name(reading: Reading) -> None:
@@ -201,6 +211,212 @@ def test_a_template_has_to_exist_for_the_kind(reading: Reading) -> None:
     ]
 
 
-def test_links_lead_nowhere_yet(reading: Reading) -> None:
-    (told,) = warnings(reading, GOOD + "server: {public_url: https://relay.example.com}\n")
-    assert told.startswith("relay.yaml:7:22: server.public_url: ")
+NIGHT = """\
+time_intervals:
+  night: {times: 22:00-06:00, zone: Europe/Berlin}
+  holidays:
+    - {months: dec, days_of_month: 24:26}
+    - {months: jan, days_of_month: 1}
+"""
+
+
+def with_rule(options: str, intervals: str = NIGHT) -> str:
+    return (
+        GOOD.replace("{name: all, channels: [ops]}", f"{{name: all, channels: [ops], {options}}}") + intervals
+    )
+
+
+def test_rules_name_time_intervals(reading: Reading) -> None:
+    text = with_rule("mute_during: [night, holidays]")
+    assert warnings(reading, text) == []
+    settings = reading(text).settings
+    assert {name: len(found) for name, found in settings.times.items()} == {"night": 1, "holidays": 2}
+    assert settings.rules[0].mute_during == ["night", "holidays"]
+
+
+@pytest.mark.parametrize(
+    ("options", "place", "name", "hint"),
+    [
+        ("mute_during: nigth", "6:47: rules[all].mute_during", "nigth", "did you mean night?"),
+        ("active_during: [night, x]", "6:57: rules[all].active_during[1]", "x", "there are night, holidays"),
+    ],
+)
+def test_a_time_interval_has_to_exist(
+    reading: Reading, options: str, place: str, name: str, hint: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        reading(with_rule(options))
+    (told,) = map(str, caught.value.problems)
+    assert told == f"relay.yaml:{place}: there is no time interval {name!r}; {hint}"
+
+
+def test_where_there_is_no_time_interval(reading: Reading) -> None:
+    with pytest.raises(ConfigError, match="write it under time_intervals"):
+        reading(with_rule("mute_during: night", ""))
+
+
+@pytest.mark.parametrize("text", ["5", "[night]", "{night: 5}", "{night: [5]}", "{night: []}", "{night: }"])
+def test_nonsense_in_time_intervals(reading: Reading, text: str) -> None:
+    assert errors(reading, GOOD + f"time_intervals: {text}\n")
+
+
+@pytest.mark.parametrize(
+    ("interval", "told"),
+    [
+        ("{weekdays: [mon, fry]}", "8:23: time_intervals.a.weekdays[1]: must be a weekday or a range"),
+        ("{times: 9-17}", "8:14: time_intervals.a.times[0]: must be a range of times, such as 09:00-17:30"),
+        ("{times: [{from: 9, to: 17:00}]}", "8:22: time_intervals.a.times[0].from: must be a time of day"),
+        ("{times: [{from: 09:00}]}", "8:15: time_intervals.a.times[0].to: is missing"),
+        ("{times: {from: 09:00, to: 17:00}}", "8:14: time_intervals.a.times: must be a list"),
+        ("[{zone: UTC}, {zone: Berlin}]", "8:27: time_intervals.a[1].zone: must be an IANA time zone"),
+        ("{weekday: mon}", "8:7: time_intervals.a.weekday: unknown key"),
+        ("[]", "8:6: time_intervals.a: must be a mapping, or a list of at least one"),
+    ],
+)
+def test_what_is_wrong_in_a_time_interval_has_its_place(reading: Reading, interval: str, told: str) -> None:
+    (found,) = errors(reading, GOOD + f"time_intervals:\n  a: {interval}\n")
+    assert found.startswith(f"relay.yaml:{told}")
+
+
+def test_bare_times_and_numbers_are_read_as_written(reading: Reading) -> None:
+    text = with_rule(
+        "mute_during: a", "time_intervals: {a: {times: [{from: 09:00, to: 17:30}], days_of_month: -1}}\n"
+    )
+    (found,) = reading(text).settings.times["a"]
+    assert found.contains(datetime(2026, 11, 30, 9, 0, tzinfo=UTC))
+    assert not found.contains(datetime(2026, 11, 30, 17, 30, tzinfo=UTC))
+    assert not found.contains(datetime(2026, 11, 29, 9, 0, tzinfo=UTC))
+
+
+def test_time_intervals_by_variables(reading: Reading) -> None:
+    settings = reading(
+        with_rule("mute_during: night"),
+        RELAY_TIME_INTERVALS__NIGHT__TIMES="23:00-05:00",
+        RELAY_TIME_INTERVALS__NIGHT__WEEKDAYS="mon:thu,sun",
+        RELAY_RULES__ALL__ACTIVE_DURING="holidays,night",
+    ).settings
+    (night,) = settings.times["night"]
+    assert (night.weekdays, night.zone) == (["mon:thu", "sun"], "Europe/Berlin")
+    assert night.contains(datetime(2026, 11, 24, 22, 0, tzinfo=UTC))
+    assert not night.contains(datetime(2026, 11, 24, 21, 0, tzinfo=UTC))
+    assert settings.rules[0].active_during == ["holidays", "night"]
+
+
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", QUIET_HOURS.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_of_the_guide_are_in_order(reading: Reading, example: str) -> None:
+    rules = yaml.safe_load(example)["rules"]
+    names = sorted({name for each in rules for name in each["channels"]})
+    channels = "".join(f"  - {{name: {name}, kind: console}}\n" for name in names)
+    assert warnings(reading, f"clusters:\n  - {CLUSTER}\nchannels:\n{channels}{example}") == []
+
+
+def test_a_time_interval_that_no_rule_names(reading: Reading) -> None:
+    assert warnings(reading, with_rule("mute_during: night")) == [
+        "relay.yaml:10:5: time_intervals.holidays: no rule names this time interval"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "interval", "told"),
+    [
+        ("active_during: a", "{years: 2020:2025}", True),
+        ("active_during: a", "{years: 2020:2026}", False),
+        ("active_during: a", "{years: 2027, months: nov, days_of_month: 23}", False),
+        ("active_during: a", "{years: 2027, months: nov, days_of_month: 27}", True),
+        ("mute_during: a", "{zone: Asia/Kolkata}", True),
+        ("mute_during: a", "[{times: 00:00-12:00}, {times: 12:00-00:00}]", True),
+        ("mute_during: a", "[{times: 00:00-12:00}, {times: 12:01-00:00}]", False),
+        ("active_during: a, mute_during: a", "{times: 09:00-17:00}", True),
+    ],
+)
+def test_a_rule_that_is_never_heard(reading: Reading, options: str, interval: str, told: bool) -> None:
+    message = "this rule is muted for the whole year to come: its messages reach nobody"
+    expected = [f"relay.yaml:6:5: rules[all]: {message}"] if told else []
+    assert warnings(reading, with_rule(options, f"time_intervals: {{a: {interval}}}\n")) == expected
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("repeat: 10s", "repeat: must be at least 1m"),
+        ("escalate: {after: 0s, channels: [ops]}", "escalate[0].after: must be more than 0s"),
+    ],
+)
+def test_limits_of_durations_are_told_as_they_are_written(reading: Reading, option: str, told: str) -> None:
+    (found,) = errors(reading, with_rule(option, ""))
+    assert found.endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "told"),
+    [
+        ("{name: h}", "relay.yaml:8:5: heartbeats[h]: needs either a url, or a channel with a schedule"),
+        (
+            "{name: h, url: https://hc.example.com/x, channel: ops, schedule: 0 8 * * *}",
+            "relay.yaml:8:5: heartbeats[h]: needs either a url, or a channel with a schedule",
+        ),
+        (
+            "{name: h, channel: ops}",
+            "relay.yaml:8:5: heartbeats[h]: needs a schedule, such as 0 8 * * MON-FRI",
+        ),
+        (
+            "{name: h, channel: nobody, schedule: 0 8 * * *}",
+            "relay.yaml:8:24: heartbeats[h].channel: there is no channel 'nobody'",
+        ),
+        (
+            "{name: h, channel: ops, schedule: 61 * * * *}",
+            "relay.yaml:8:39: heartbeats[h].schedule: must be a cron expression such as 0 8 * * MON-FRI: "
+            "its minute is wrong",
+        ),
+        (
+            "{name: h, channel: ops, schedule: 0 8 * * *, zone: Mars/Olympus}",
+            "relay.yaml:8:56: heartbeats[h].zone: must be an IANA time zone, such as Europe/Berlin",
+        ),
+        ("{name: h, url: 'hc.example.com/secret'}", "relay.yaml:8:20: heartbeats[h].url: not a URL: "),
+        (
+            "{name: h, url: 'https://hc.example.com', every: 1s}",
+            "relay.yaml:8:53: heartbeats[h].every: must be at least 10s",
+        ),
+        (
+            "{name: h, url: 'https://hc.example.com', zone: UTC}",
+            "relay.yaml:8:5: heartbeats[h]: has zone, which a heartbeat by url does not",
+        ),
+        (
+            "{name: h, channel: ops, schedule: 0 8 * * *, method: POST}",
+            "relay.yaml:8:5: heartbeats[h]: has method, which a heartbeat by channel does not",
+        ),
+    ],
+)
+def test_a_heartbeat_has_to_be_of_one_sort(reading: Reading, heartbeat: str, told: str) -> None:
+    (found,) = errors(reading, GOOD + f"heartbeats:\n  - {heartbeat}\n")
+    assert found.startswith(told)
+    assert "secret" not in found
+
+
+def test_a_heartbeats_name_may_stand_once(reading: Reading) -> None:
+    one = "  - {name: h, url: https://hc.example.com/x}\n"
+    (found,) = errors(reading, GOOD + "heartbeats:\n" + one + one)
+    assert found == "relay.yaml:9:12: heartbeats[h].name: 'h' is taken"
+
+
+def test_a_heartbeat_takes_the_zone_of_all(reading: Reading) -> None:
+    text = GOOD + "timezone: Europe/Berlin\nheartbeats:\n  - {name: h, channel: ops, schedule: 0 8 * * *}\n"
+    settings = reading(text).settings
+    (built,) = [each.built(settings.timezone) for each in settings.heartbeats]
+    assert built == Greeting("h", "ops", Schedule("0 8 * * *", "Europe/Berlin"))
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("off", None), ("10m", 600), ("2m", 120)])
+def test_absence_is_reported_after_a_while_or_never(
+    reading: Reading, written: str, seconds: int | None
+) -> None:
+    found = reading(GOOD + f"report_absence: {written}\n").settings.report_absence
+    assert (found and found.total_seconds()) == seconds
+
+
+def test_absence_is_no_shorter_than_what_is_noticed(reading: Reading) -> None:
+    (told,) = errors(reading, GOOD + "report_absence: 30s\n")
+    assert told.startswith("relay.yaml:7:17: report_absence: must be at least 2m")

@@ -1,9 +1,12 @@
 """Clusters, short variables, secrets that others may read, and the sample that users meet first."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from relay.app import build
+from relay.engine.policy import Flap
 from relay.model.errors import ConfigError
 from relay.settings import read
 from tests.settings.conftest import Reading
@@ -73,6 +76,24 @@ def test_the_sample_of_the_plan_loads_as_it_is(reading: Reading) -> None:
     assert settings.rules[1].after.total_seconds() == 30
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{}", Flap(6, timedelta(minutes=10))),
+        ("alerts: {ping.failing: {for: 1s}}", Flap(6, timedelta(minutes=10))),
+        ("alerts: {ping.failing: {flap: {changes: 3}}}", Flap(3, timedelta(minutes=10))),
+        ("alerts: {ping.failing: {flap: {within: 1h}}}", Flap(6, timedelta(hours=1))),
+        ("alerts: {ping.failing: {flap: off}}", None),
+        ("alerts: {ping.failing: {flap: ' OFF '}}", None),
+    ],
+)
+def test_flapping_is_on_unless_turned_off(reading: Reading, text: str, expected: Flap | None) -> None:
+    policy = build.policy(reading(text).settings)
+    assert policy.damp("ping.failing").flap == expected
+    assert policy.damp("cluster.issue").flap == Flap()
+    assert policy.memory == max(timedelta(minutes=10), expected.within if expected else timedelta(0))
+
+
 def test_a_secret_that_is_not_set_is_told_where_it_stands(reading: Reading) -> None:
     with pytest.raises(ConfigError) as caught:
         reading(SAMPLE, **{name: text for name, text in SECRETS.items() if name != "SOC_SECRET"})
@@ -93,6 +114,11 @@ def cluster(options: str) -> str:
         ("url: https://msr.example.com/login", "must end after the host"),
         ("username: relay", "needs a url, or a list of replicas"),
         ("url: https://m.example.com, repositories: [app]", "clusters[prod].repositories[0]"),
+        ("url: https://m.example.com, runbook_url: 'javascript:alert(1)'", "must be a web address"),
+        (
+            "url: https://m.example.com, runbook_url: 'https://me:secret@x'",
+            "must not hold a user or password",
+        ),
         ("url: https://m.example.com, watch: {pong: 1s}", 'did you mean "ping"?'),
         ("url: https://m.example.com, watch: {ping: soon}", "clusters[prod].watch.ping"),
     ],
@@ -102,6 +128,12 @@ def test_a_cluster_that_cannot_be(reading: Reading, options: str, told: str) -> 
         reading(cluster(options))
     assert told in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_runbook_is_an_annotation(reading: Reading) -> None:
+    text = "url: https://m.example.com, annotations: {runbook_url: old, who: Bob}, runbook_url: 'https://w/x?a=1'"
+    (found,) = reading(cluster(text)).settings.clusters
+    assert found.notes == {"who": "Bob", "runbook_url": "https://w/x?a=1"}
 
 
 def test_what_a_cluster_leaves_out(reading: Reading) -> None:
@@ -186,7 +218,16 @@ def test_only_secrets_that_others_may_read_are_told(tmp_path: Path, line: str, t
         ("timezone: Europe/Atlantis", "must be an IANA time zone"),
         ("severities: {trust.gone: info}", "there is no event type trust.gone"),
         ("alerts: {trust.deleted: {for: 1s}}", "is a one-off event"),
+        ("rules: [{name: a, channels: [], runbook_url: 'file:///x'}]", "must be a web address"),
+        ("rules: [{name: a, channels: [], runbook_url: 'https://x/|'}]", "must not hold blanks"),
         ("alerts: {cluster.isue: {for: 1s}}", "there is no event type cluster.isue"),
+        (
+            "alerts: {ping.failing: {flap: 10m}}",
+            "must be off, or a mapping such as {changes: 6, within: 10m}",
+        ),
+        ("alerts: {ping.failing: {flap: {within: 0s}}}", "must be longer than 0s; `flap: off` turns it off"),
+        ("alerts: {ping.failing: {flap: {changes: 0}}}", r"alerts\.ping\.failing\.flap\.changes"),
+        ("alerts: {ping.failing: {flap: {change: 3}}}", "changes"),
     ],
 )
 def test_values_that_cannot_be(reading: Reading, text: str, told: str) -> None:

@@ -21,14 +21,21 @@ def move(before: str | None, after: str, scope: str = "prod/changefeed") -> Curs
 async def test_a_plan_becomes_true(store: Store) -> None:
     told, quiet, firing = event("evt_1"), event("evt_2"), alert("alr_1", labels={"team": "a"})
     sent = delivery("dlv_1", "evt_1")
-    await store.commit(Plan((told, quiet), frozenset({"evt_2"}), (firing,), (sent,), cursor=move(None, "7")))
+    plan = Plan(
+        events=(told, quiet),
+        unrouted=frozenset({"evt_2"}),
+        alerts=(firing,),
+        deliveries=(sent,),
+        cursor=move(None, "7"),
+    )
+    await store.commit(plan)
     assert await store.events(["evt_1", "evt_2", "evt_3"]) == {"evt_1": told, "evt_2": quiet}
     assert await store.count_unrouted() == 1
     assert await store.open_alerts() == [firing]
     assert await store.cursor("prod/changefeed") == "7"
     assert await store.cursor("lab/changefeed") is None
     kept = await one(store, "dlv_1")
-    assert kept == replace(sent, seq=kept.seq)
+    assert kept == replace(sent, seq=kept.seq, ready_at=NOW)
     assert kept.seq > 0
 
 

@@ -1,31 +1,40 @@
 """Opening a store: its tables, its lock, its errors."""
 
+import json
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import event, text
+from sqlalchemy import event, inspect, text
 
 import relay.store.migrate as migrate
+from relay.model.delivery import DeliveryState
 from relay.model.errors import StoreBusyError, StoreError
+from relay.model.event import Status
 from relay.model.observation import CursorMove
 from relay.model.plan import Plan
 from relay.store import Store
-from relay.store.database import connect, parse_url
+from relay.store.database import connect, create_file, parse_url
+from relay.store.rows import event_row
 from relay.store.schema import metadata
 from tests.real.postgres import Postgres
 from tests.store.conftest import OpenStore
+from tests.store.things import NOW, claims, due, later, one, plan_of
 from tests.store.things import delivery as a_delivery
-from tests.store.things import due, plan_of
+from tests.store.things import event as an_event
 
 OTHER_PROCESS = """
 import sys
+from relay.model.delivery import DeliveryState
 from relay.model.errors import StoreBusyError
 from relay.store import Store
 try:
@@ -77,10 +86,149 @@ def test_migrations_make_what_the_schema_says(empty_url: str, open_store: OpenSt
     engine.dispose()
 
 
-def test_head_is_the_newest_migration() -> None:
+def made_by(url: str) -> tuple[dict[str, Any], list[str]]:
+    """The columns (type, whether NULL may be, default) and the indexes that a database has."""
+    engine = connect(parse_url(url), writing=False)
+    with engine.connect() as connection:
+        looked = inspect(connection)
+        columns = {
+            f"{table}.{column['name']}": (str(column["type"]), column["nullable"], column["default"])
+            for table in sorted(metadata.tables)
+            for column in looked.get_columns(table)
+        }
+        if engine.dialect.name == "sqlite":
+            asked = "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        else:
+            asked = "SELECT indexdef FROM pg_indexes WHERE tablename = ANY (:tables)"
+        given = {} if engine.dialect.name == "sqlite" else {"tables": list(metadata.tables)}
+        indexes = sorted(connection.execute(text(asked), given).scalars())
+    engine.dispose()
+    return columns, indexes
+
+
+def test_a_migrated_store_is_like_one_of_this_release(
+    empty_url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Columns, defaults, and indexes with their conditions."""
+    if empty_url.startswith("sqlite"):
+        other = f"sqlite:///{tmp_path}/schema.db"
+        (tmp_path / "schema.db").touch()
+    else:
+        postgres: Postgres = request.getfixturevalue("postgres")
+        other = postgres.fresh()
+    engine = connect(parse_url(other), writing=True)
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+    engine.dispose()
+    old_store(empty_url)
+    Store(empty_url).close()
+    assert made_by(empty_url) == made_by(other)
+
+
+def scripts() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
-    assert ScriptDirectory.from_config(config).get_current_head() == migrate.HEAD
+    return config
+
+
+def test_head_is_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(scripts()).get_current_head() == migrate.HEAD
+
+
+def old_store(url: str, *rows: dict[str, Any]) -> None:
+    """A store as the first release made it, with these deliveries; each tells the event `evt_` + thread."""
+    if url.startswith("sqlite"):
+        create_file(Path(str(parse_url(url).database)))
+    engine = connect(parse_url(url), writing=True)
+    with engine.begin() as connection:
+        config = scripts()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO cursors VALUES ('s', '7')"))
+        for row in rows:
+            told = an_event(f"evt_{row['thread']}", alert=row["thread"], status=Status.FIRING)
+            written = event_row(told, routed=True)
+            given = {
+                "events": json.dumps([told.id]),
+                "channel": "soc",
+                "rule": "all",
+                "attempts": 0,
+                "settled": "[]",
+                "delivered_to": "[]",
+                "finished_at": None,
+                **row,
+            }
+            for table, values in (
+                ("events", written | {"seen_at": microseconds(told.seen_at)}),
+                ("contents", {"event": told.id, "delivery": row["id"]}),
+                ("deliveries", given),
+            ):
+                names = ", ".join(values)
+                places = ", ".join(f":{name}" for name in values)
+                connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), values)
+    engine.dispose()
+
+
+def microseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+async def test_a_store_of_the_first_release_goes_on(empty_url: str, open_store: OpenStore) -> None:
+    now = microseconds(NOW)
+    times = {"created_at": now, "due_at": now}
+    old_store(
+        empty_url,
+        {"id": "dlv_sent", "thread": "alr_1", "state": "delivered", "finished_at": now, **times},
+        {
+            "id": "dlv_tried",
+            "thread": "alr_2",
+            "state": "pending",
+            "attempts": 2,
+            "last_error": "busy",
+            **times,
+        },
+        {"id": "dlv_later", "thread": "alr_3", "state": "pending", **times, "due_at": now + 60_000_000},
+        {"id": "dlv_covered", "thread": "alr_4", "state": "inhibited", "finished_at": now, **times},
+        {
+            "id": "dlv_held",
+            "thread": "alr_5",
+            "state": "held",
+            "finished_at": now,
+            "channel": "gone",
+            **times,
+        },
+    )
+    store = open_store(empty_url)
+    assert await store.cursor("s") == "7"
+    # What was held back, for good as it seemed, is looked at, and then it is decided anew.
+    found = {claim.delivery.id: claim for claim in await claims(store)}
+    assert list(found) == ["dlv_tried", "dlv_covered"]
+    covered = found["dlv_covered"]
+    assert covered.delivery == a_delivery(
+        "dlv_covered",
+        "evt_alr_4",
+        thread="alr_4",
+        seq=covered.delivery.seq,
+        state=DeliveryState.INHIBITED,
+    )
+    assert covered.events == (an_event("evt_alr_4", alert="alr_4", status=Status.FIRING),)
+    assert found["dlv_tried"].delivery.attempts == 2
+    assert found["dlv_tried"].delivery.waiting_since == NOW
+    assert await store.next_due("soc", {claim.delivery.seq for claim in found.values()}) == later(60)
+    assert await store.count_deliveries() == {"delivered": 1, "pending": 2, "inhibited": 1, "held": 1}
+    assert await store.know_channels(["soc", "gone"], NOW) == 0
+    assert await due(store, "gone") == ["dlv_held"]
+    # Both ends of the change: what was covered is let go, what is over is not told.
+    await store.commit(Plan(at=later(9), released=("alr_4",), over=("alr_3",)))
+    assert (await one(store, "dlv_covered")).due_at == later(9)
+    assert (await one(store, "dlv_later")).state == "superseded"
+
+
+def test_one_process_may_upgrade_two_stores(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        url = f"sqlite:///{tmp_path}/{name}.db"
+        old_store(url)
+        Store(url).close()
 
 
 def test_a_store_of_a_newer_release_is_left_alone(url: str) -> None:

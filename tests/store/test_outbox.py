@@ -5,11 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from relay.model.alert import AlertState
-from relay.model.delivery import Attempt, ChannelHealth, ChannelState, DeliveryState, Outcome, TargetOutcome
-from relay.model.plan import Plan
+from relay.model.delivery import (
+    HELD_BACK,
+    Attempt,
+    ChannelHealth,
+    ChannelState,
+    DeliveryState,
+    Outcome,
+    Reason,
+    TargetOutcome,
+)
 from relay.store import Deed, Settlement, Store
-from tests.store.things import NOW, alert, claims, delivery, due, event, later, one, plan_of, settled
+from tests.store.things import NOW, claims, delivery, due, event, later, one, plan_of, settled
 
 
 async def test_deliveries_are_claimed_as_they_fall_due(store: Store) -> None:
@@ -77,7 +84,7 @@ async def test_next_due_looks_past_what_is_taken_or_blocked(store: Store) -> Non
     assert await store.next_due("soc", set()) is None
     await store.commit(
         plan_of(
-            delivery("dlv_1", thread="t", due_at=later(10)),
+            delivery("dlv_1", thread="t", due_at=later(10), attempts=1),
             delivery("dlv_2", thread="t", due_at=later(1)),
             delivery("dlv_3", due_at=later(30)),
             delivery("dlv_4", channel="other", due_at=later(0)),
@@ -87,6 +94,85 @@ async def test_next_due_looks_past_what_is_taken_or_blocked(store: Store) -> Non
     first = await one(store, "dlv_1")
     assert await store.next_due("soc", {first.seq}) == later(30)
     assert await store.next_due("soc", {first.seq, (await one(store, "dlv_3")).seq}) is None
+
+
+HELD_BACK_STATES = sorted(HELD_BACK)
+
+
+@pytest.mark.parametrize("gathered", [False, True])
+@pytest.mark.parametrize("state", HELD_BACK_STATES)
+async def test_what_is_held_back_holds_nothing_else_up(
+    store: Store, state: DeliveryState, gathered: bool
+) -> None:
+    """A warning is muted until morning; that it became critical is told at once."""
+    muted = delivery("dlv_muted", thread="t", state=state, due_at=later(3600), gathered=gathered)
+    await store.commit(plan_of(muted))
+    await store.commit(plan_of(delivery("dlv_news", thread="t", created_at=later(5), due_at=later(5))))
+    assert await store.next_due("soc", set()) == later(5)
+    (claim,) = await claims(store, now=later(5))
+    assert claim.delivery.id == "dlv_news"
+    assert claim.waiting is not None
+    assert [each.id for each in claim.waiting.deliveries] == ["dlv_muted", "dlv_news"]
+    await store.settle(settled(claim.delivery))
+    assert await store.next_due("soc", set()) == later(3600)
+    (claim,) = await claims(store, now=later(3600))
+    assert (claim.delivery.id, claim.delivery.state) == ("dlv_muted", state)
+
+
+@pytest.mark.parametrize("reason", [Reason.REPEAT, Reason.ESCALATION, Reason.NEW])
+async def test_what_is_to_be_told_later_holds_nothing_else_up(store: Store, reason: Reason) -> None:
+    """An alert is to be repeated in four hours; that it became graver is told at once."""
+    await store.commit(plan_of(delivery("dlv_later", thread="t", due_at=later(14400), reason=reason)))
+    await store.commit(plan_of(delivery("dlv_news", thread="t", created_at=later(5), due_at=later(5))))
+    assert await due(store, now=later(5)) == ["dlv_news"]
+    # Both are due: one after the other.
+    assert await due(store, now=later(14400)) == ["dlv_news"]
+    news = await one(store, "dlv_news")
+    assert await due(store, now=later(14400), taken={news.seq}) == []
+    assert await store.next_due("soc", {news.seq}) is None
+    # It failed: what is tried goes first, and is not overtaken.
+    await store.settle(settled(news, DeliveryState.PENDING, due_at=later(20000)))
+    assert await due(store, now=later(14400)) == []
+    assert await store.next_due("soc", set()) == later(20000)
+    assert await due(store, now=later(20000)) == ["dlv_news"]
+
+
+async def test_nothing_of_a_thread_waits_for_each_other(store: Store) -> None:
+    """The repeat comes after the news, the news after what is tried: there is always one that goes."""
+    await store.commit(
+        plan_of(
+            delivery("dlv_repeat", thread="t", due_at=later(40), reason=Reason.REPEAT),
+            delivery("dlv_tried", thread="t", due_at=later(50), attempts=1),
+            delivery("dlv_news", thread="t", due_at=later(30)),
+            delivery("dlv_silenced", thread="t", due_at=later(20), state=DeliveryState.SILENCED),
+        )
+    )
+    went = []
+    while (moment := await store.next_due("soc", set())) is not None:
+        (claim,) = await claims(store, now=moment)
+        went.append((claim.delivery.id, moment))
+        await store.settle(settled(claim.delivery, at=moment))
+    assert went == [
+        ("dlv_tried", later(50)),
+        ("dlv_silenced", later(20)),
+        ("dlv_news", later(30)),
+        ("dlv_repeat", later(40)),
+    ]
+
+
+async def test_of_a_thread_one_is_under_way_whatever_the_clock_does(store: Store) -> None:
+    await store.commit(plan_of(delivery("dlv_1", thread="t", due_at=later(60)), delivery("dlv_x")))
+    taken = {(await one(store, "dlv_1")).seq}
+    # The clock went back while it is being sent.
+    await store.commit(
+        plan_of(delivery("dlv_2", thread="t", due_at=later(10)), delivery("dlv_3", thread="u"))
+    )
+    assert await due(store, now=later(60), taken=taken) == ["dlv_x", "dlv_3"]
+    assert (
+        await store.next_due("soc", {*taken, *(each.seq for each in await store.find_deliveries("dlv_x"))})
+        == NOW
+    )
+    assert await due(store, now=later(60)) == ["dlv_x", "dlv_3", "dlv_2"]
 
 
 async def test_a_thread_remembers_the_receipt_of_its_first_message(store: Store) -> None:
@@ -150,7 +236,7 @@ async def test_an_attempt_is_kept_whole(store: Store) -> None:
         receipt={"id": "<1@x>"},
         last_error="busy",
     )
-    await store.settle(Settlement(after, tried, None))
+    await store.settle(Settlement(after, tried))
     assert await store.list_attempts("dlv_1") == [tried]
     assert await one(store, "dlv_1") == after
     assert await store.list_attempts("dlv_2") == []
@@ -167,52 +253,6 @@ async def test_settling_twice_is_settling_once(store: Store) -> None:
     assert await one(store, "dlv_1") == settlement.delivery
 
 
-async def test_only_what_nobody_can_have_seen_is_superseded(store: Store) -> None:
-    waiting = delivery("dlv_waiting", "evt_f", thread="alr_1", due_at=later(30))
-    tried = delivery("dlv_tried", "evt_f", thread="alr_1", channel="tried", due_at=later(30), attempts=1)
-    ripe = delivery("dlv_ripe", "evt_f", thread="alr_1", channel="ripe", due_at=later(10))
-    stranger = delivery("dlv_stranger", "evt_f", thread="alr_2", due_at=later(30))
-    elsewhere = delivery("dlv_elsewhere", "evt_f", thread="alr_1", channel="elsewhere", due_at=later(30))
-    await store.commit(plan_of(waiting, tried, ripe, stranger, elsewhere))
-    over = event("evt_r", seen_at=later(10), alert="alr_1")
-    told = tuple(("alr_1", channel) for channel in ("soc", "tried", "ripe"))
-    await store.commit(Plan(events=(over,), superseded=told))
-    states = {each.id: each.state for each in await store.find_deliveries("dlv_")}
-    states |= {name: (await one(store, name)).state for name in ("dlv_stranger", "dlv_elsewhere")}
-    assert states == {
-        "dlv_waiting": "superseded",
-        "dlv_tried": "pending",
-        "dlv_ripe": "pending",
-        "dlv_stranger": "pending",
-        "dlv_elsewhere": "pending",
-    }
-
-
-async def test_superseding_leaves_the_plans_own_deliveries_alone(store: Store) -> None:
-    await store.commit(plan_of(delivery("dlv_f", thread="alr_1", due_at=later(30))))
-    ended = alert("alr_1", AlertState.RESOLVED, ends_at=later(5))
-    new = delivery("dlv_r", thread="alr_1", created_at=later(5), due_at=later(60))
-    await store.commit(Plan(alerts=(ended,), deliveries=(new,), superseded=(("alr_1", "soc"),)))
-    assert await store.count_deliveries() == {"superseded": 1, "pending": 1}
-    assert await due(store, now=later(60)) == ["dlv_r"]
-
-
-async def test_what_was_held_back_is_released(store: Store) -> None:
-    def held_back(name: str, thread: str) -> Plan:
-        return plan_of(delivery(name, thread=thread, state=DeliveryState.INHIBITED))
-
-    await store.commit(held_back("dlv_1", "alr_1"))
-    await store.commit(held_back("dlv_2", "alr_2"))
-    assert await due(store) == []
-    # Its latest change, planned while it was still held back, comes with the release.
-    await store.commit(replace(held_back("dlv_3", "alr_1"), released=("alr_1",)))
-    assert await due(store) == ["dlv_1"]
-    (claim,) = await claims(store)
-    await store.settle(settled(claim.delivery))
-    assert await due(store) == ["dlv_3"]
-    assert (await one(store, "dlv_2")).state is DeliveryState.INHIBITED
-
-
 async def test_channels_that_are_gone_keep_their_deliveries(store: Store) -> None:
     await store.commit(plan_of(delivery("dlv_1"), delivery("dlv_2", channel="other"), delivery("dlv_3")))
     (first, _) = await claims(store)
@@ -227,6 +267,39 @@ async def test_channels_that_are_gone_keep_their_deliveries(store: Store) -> Non
     assert await due(store, "other") == ["dlv_2"]
     assert await store.know_channels([], NOW) == 2
     assert await store.count_deliveries() == {"delivered": 1, "held": 2}
+
+
+async def test_what_is_held_back_is_held_and_freed_with_its_channel(store: Store) -> None:
+    silenced = delivery("dlv_1", state=DeliveryState.SILENCED, due_at=later(60))
+    await store.commit(plan_of(silenced))
+    assert await store.know_channels([], later(5)) == 1
+    assert (await one(store, "dlv_1")).finished_at == later(5)
+    assert await store.next_due("soc", set()) is None
+    await store.know_channels(["soc"], later(6))
+    # It is looked at when it would have been: then it is decided anew whether it is held back.
+    freed = await one(store, "dlv_1")
+    assert (freed.state, freed.finished_at, freed.due_at) == ("pending", None, later(60))
+
+
+async def test_what_is_planned_for_a_channel_that_is_gone_is_finished(store: Store) -> None:
+    await store.commit(plan_of(delivery("dlv_1", state=DeliveryState.HELD, created_at=later(3))))
+    assert (await one(store, "dlv_1")).finished_at == later(3)
+    assert await store.next_due("soc", set()) is None
+
+
+async def test_only_what_was_tried_is_hastened(store: Store) -> None:
+    hour = later(3600)
+    await store.commit(
+        plan_of(
+            delivery("dlv_tried", due_at=hour, attempts=3),
+            delivery("dlv_untried", due_at=hour),
+            delivery("dlv_silenced", due_at=hour, attempts=1, state=DeliveryState.SILENCED),
+            delivery("dlv_other", due_at=hour, attempts=1, channel="other"),
+        )
+    )
+    await store.hasten("soc", later(5))
+    assert await due(store, now=later(5)) == ["dlv_tried"]
+    assert await due(store, "other", now=later(5)) == []
 
 
 async def test_a_replay_is_a_new_delivery_and_is_written_down_once(store: Store) -> None:
@@ -247,6 +320,15 @@ async def test_a_replay_is_a_new_delivery_and_is_written_down_once(store: Store)
         ("alice", "replay", later(60)),
     ]
     assert len(await store.list_deeds(limit=1)) == 1
+
+
+async def test_what_is_pending_is_not_finished_whatever_it_was_copied_from(store: Store) -> None:
+    await store.commit(plan_of(delivery("dlv_1", "evt_1")))
+    await store.settle(settled(await one(store, "dlv_1"), DeliveryState.DEAD, at=later(5)))
+    again = replace(await one(store, "dlv_1"), id="dlv_2", state=DeliveryState.PENDING, replay_of="dlv_1")
+    assert again.finished_at == later(5)
+    await store.add_replay(again, Deed(later(60), "alice", "replay", "dlv_1"))
+    assert await due(store) == ["dlv_2"]
 
 
 async def test_a_channels_health_is_remembered(store: Store) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from relay.model.alert import AlertState
-from relay.model.delivery import DeliveryState
-from relay.model.plan import Plan
+from relay.model.delivery import HELD_BACK, DeliveryState, Reason
+from relay.model.event import Status
+from relay.model.plan import Group, Plan, Rewrite
+from relay.model.silence import Acknowledgement, Silence
 from relay.store import Cut, Deed, Filter, Store
-from tests.store.things import NOW, alert, claims, delivery, event, later, plan_of, settled
+from tests.store.things import NOW, alert, claims, delivery, event, later, one, plan_of, settled, states
 
 DAY = 86400.0
 
@@ -67,24 +69,75 @@ async def test_a_dead_delivery_can_be_replayed_as_long_as_it_is_there(store: Sto
     assert [told.id for told in claim.events] == ["evt_1"]
 
 
-async def test_what_is_held_back_stays_as_long_as_its_alert_is_open(store: Store) -> None:
-    firing = alert("alr_1", inhibited=True)
-    held_back = delivery("dlv_1", "evt_1", thread="alr_1", state=DeliveryState.INHIBITED)
-    await store.commit(replace(plan_of(held_back), alerts=(firing,)))
+@pytest.mark.parametrize("state", sorted(HELD_BACK))
+async def test_what_is_held_back_is_not_finished(store: Store, state: DeliveryState) -> None:
+    await store.commit(plan_of(delivery("dlv_1", state=state, due_at=NOW)))
     assert await store.prune(everything(later(DAY))) == 0
-    await store.commit(Plan(alerts=(replace(firing, state=AlertState.RESOLVED, ends_at=later(2 * DAY)),)))
+    over = replace(await one(store, "dlv_1"), finished_at=NOW)
+    await store.rewrite(Rewrite((over,)))
     assert await store.prune(everything(later(DAY))) == 2
     assert await names(store) == set()
 
 
+async def test_what_was_told_of_an_alert_stays_as_long_as_it_is_open(store: Store) -> None:
+    """Its end goes to those who know of its beginning, were that months ago."""
+    firing, other = alert("alr_1"), alert("alr_2")
+    told = tuple(event(f"evt_{n}", alert=f"alr_{n}", status=Status.FIRING) for n in (1, 2))
+    sent = {"state": DeliveryState.DELIVERED, "finished_at": NOW}
+    await store.commit(
+        Plan(
+            events=(*told, event("evt_3")),
+            alerts=(firing, other),
+            deliveries=(
+                delivery("dlv_group", "evt_3", "evt_1", thread="grp_1", **sent),
+                delivery(
+                    "dlv_partial", "evt_2", thread="alr_2", finished_at=NOW, state=DeliveryState.PARTIAL
+                ),
+                # Nobody was told by these, or was told before.
+                delivery("dlv_repeat", "evt_1", thread="alr_1", reason=Reason.REPEAT, **sent),
+                delivery("dlv_dead", "evt_1", finished_at=NOW, state=DeliveryState.DEAD),
+                delivery("dlv_merged", "evt_1", finished_at=NOW, state=DeliveryState.GROUPED),
+                delivery("dlv_event", "evt_3", **sent),
+            ),
+        )
+    )
+    assert await store.prune(everything(later(DAY))) == 4
+    assert set(await states(store)) == {"dlv_group", "dlv_partial"}
+    assert await names(store) == {"evt_1", "evt_2", "evt_3"}
+    await store.commit(Plan(alerts=(replace(firing, state=AlertState.RESOLVED, ends_at=later(2 * DAY)),)))
+    assert await store.prune(everything(later(DAY))) == 3
+    assert set(await states(store)) == {"dlv_partial"}
+
+
 async def test_what_waits_again_is_unfinished_again(store: Store) -> None:
-    await store.commit(plan_of(delivery("dlv_1", thread="alr_1", state=DeliveryState.INHIBITED)))
     await store.commit(plan_of(delivery("dlv_2", channel="gone")))
-    await store.commit(Plan(released=("alr_1",)))
     await store.know_channels(["soc"], NOW)
     await store.know_channels(["soc", "gone"], NOW)
     assert await store.prune(everything(later(DAY))) == 0
-    assert await store.count_deliveries() == {"pending": 2}
+    assert await store.count_deliveries() == {"pending": 1}
+
+
+async def test_what_people_said_goes_when_nothing_is_left_that_it_is_about(store: Store) -> None:
+    deed = Deed(NOW, "alice", "acknowledge", "")
+    for thread in ("alr_open", "alr_gone", "evt_kept", "evt_gone", "alr_recent"):
+        at = later(DAY) if thread == "alr_recent" else NOW
+        await store.acknowledge(Acknowledgement(thread, "alice", at), deed)
+    await store.commit(Plan(alerts=(alert("alr_open"),)))
+    await store.commit(plan_of(delivery("dlv_1", "evt_kept")))
+    for name, end in (("sil_past", NOW), ("sil_lasting", later(DAY))):
+        await store.save_silence(Silence(name, {}, NOW, end, "alice", "", NOW), deed)
+    assert await store.prune(everything(later(DAY))) == 3
+    left = {each.thread for each in await store.acknowledgements()}
+    assert left == {"alr_open", "evt_kept", "alr_recent"}
+    assert [each.id for each in await store.silences(NOW)] == ["sil_lasting"]
+
+
+async def test_groups_go_a_bounded_number_at_a_time(store: Store) -> None:
+    old = tuple(Group(f"grp_{n:02}", f"key_{n}", NOW, NOW) for n in range(25))
+    lasting = Group("grp_lasting", "key", NOW, later(DAY))
+    await store.commit(Plan(at=NOW, groups=(*old, lasting)))
+    assert [await store.prune(everything(later(DAY), most=10)) for _ in range(4)] == [10, 10, 5, 0]
+    assert await store.groups(NOW) == [lasting]
 
 
 async def test_only_resolved_alerts_go(store: Store) -> None:

@@ -1,18 +1,21 @@
 """Listings, counts, and values that come back as they went in."""
 
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
 from relay.model.alert import AlertState, Told
-from relay.model.delivery import Attempt, ChannelHealth, DeliveryState, Outcome, TargetOutcome
+from relay.model.delivery import Attempt, ChannelHealth, DeliveryState, Outcome, Reason, TargetOutcome
 from relay.model.event import Status, Subject, SubjectKind
 from relay.model.observation import CursorMove
-from relay.model.plan import Plan
-from relay.store import Deed, Filter, Settlement, Store
+from relay.model.plan import Group, Plan, Rewrite
+from relay.store import CursorMovedError, Deed, Filter, Settlement, Store
 from relay.store.schema import Instant, Words
 from tests.store.things import CLEAN, HELL, NOW, alert, claims, delivery, due, event, later, one, plan_of
 
@@ -95,6 +98,107 @@ async def test_a_delivery_is_found_by_the_beginning_of_its_id(store: Store) -> N
     assert await found(HELL) == []
 
 
+@pytest.mark.parametrize(
+    ("write", "find"),
+    [
+        (lambda ids: Plan(alerts=tuple(alert(id) for id in ids)), Store.find_alerts),
+        (lambda ids: Plan(events=tuple(event(id) for id in ids)), Store.find_events),
+    ],
+    ids=["alerts", "events"],
+)
+async def test_alerts_and_events_are_found_by_the_beginning_of_their_ids(
+    store: Store, write: Callable[[list[str]], Plan], find: Callable[[Store, str], Awaitable[list[Any]]]
+) -> None:
+    await store.commit(write(["x_aa1", "x_aa2", "x_ab", "x_AA3", "x%y", f"x_{HELL}"]))
+
+    async def found(prefix: str) -> list[str]:
+        return [each.id for each in await find(store, prefix)]
+
+    assert await found("x_aa") == ["x_aa1", "x_aa2"]
+    assert await found("x_ab") == ["x_ab"]
+    assert await found("x%") == ["x%y"]
+    assert await found("%") == []
+    assert await found("y") == []
+    assert len(await found("x")) == 3
+    assert len(await found("")) == 3
+    assert len(await found(f"x_{HELL}")) == 1
+    assert len(await found(f"x_{HELL}"[:4])) == 1
+    assert await found(HELL) == []
+
+
+async def test_what_is_found_is_whole(store: Store) -> None:
+    told = (Told("all", "soc", NOW, True, "grp_1"), Told("all", "ops", later(5), False))
+    gone = alert(
+        "alr_1", AlertState.RESOLVED, ends_at=later(9), told=told, last_event="evt_1", inhibited=True
+    )
+    await store.commit(Plan(alerts=(gone,), events=(event("evt_1", labels={"team": "a"}),)))
+    assert await store.find_alerts("alr_1") == [gone]
+    assert await store.find_events("evt_1") == [event("evt_1", labels={"team": "a"})]
+
+
+WHOLE = delivery(
+    "dlv_1",
+    "evt_1",
+    "evt_2",
+    channel="ops",
+    rule="night",
+    thread="grp_1",
+    created_at=later(1),
+    due_at=later(2),
+    state=DeliveryState.MUTED,
+    template="own",
+    attempts=3,
+    settled=("a@x", "b@x"),
+    delivered_to=("a@x",),
+    receipt={"ts": "1.2", "deep": [None, {"a": 1}]},
+    replay_of="dlv_0",
+    last_error="busy",
+    ready_at=later(3),
+    finished_at=later(4),
+    reason=Reason.ESCALATION,
+    gathered=True,
+    group={"cluster": "prod", "labels.team": ""},
+    more=12,
+    part=2,
+    parts=3,
+    merged_into="dlv_9",
+    note="at night",
+)
+
+
+async def test_a_delivery_comes_back_whole(store: Store) -> None:
+    plain = delivery("dlv_2")
+    await store.commit(plan_of(WHOLE, plain))
+    ours, other = await one(store, "dlv_1"), await one(store, "dlv_2")
+    assert ours == replace(WHOLE, seq=ours.seq)
+    assert other == replace(plain, seq=other.seq, ready_at=plain.due_at)
+    # Nothing of it was left at what it is by default.
+    defaults = {each.name: each.default for each in fields(WHOLE)}
+    assert [name for name, default in defaults.items() if getattr(ours, name) == default] == []
+
+
+async def test_every_state_and_reason_comes_back(store: Store) -> None:
+    every = [delivery(f"dlv_{state}", state=state, finished_at=NOW) for state in DeliveryState]
+    every += [delivery(f"dlv_{reason}", reason=reason) for reason in Reason]
+    await store.commit(plan_of(*every))
+    for each in every:
+        kept = await one(store, each.id)
+        assert (kept.state, kept.reason) == (each.state, each.reason)
+        assert (type(kept.state), type(kept.reason)) == (DeliveryState, Reason)
+
+
+async def test_reviewing_from_hell(store: Store) -> None:
+    sent = delivery("dlv_1", thread=HELL, group={HELL: HELL}, note=HELL, merged_into=HELL)
+    await store.commit(replace(plan_of(sent), groups=(Group(HELL, HELL, NOW, later(5)),)))
+    (claim,) = await claims(store)
+    kept = claim.delivery
+    assert (kept.thread, kept.group, kept.note, kept.merged_into) == (CLEAN, {CLEAN: CLEAN}, CLEAN, CLEAN)
+    await store.rewrite(Rewrite((replace(kept, note=f"{HELL}{HELL}", merged_into=HELL),)))
+    assert (await one(store, "dlv_1")).note == CLEAN * 2
+    assert await store.groups(NOW) == [Group(CLEAN, CLEAN, NOW, later(5))]
+    await store.commit(Plan(at=later(9), over=(HELL,), released=(HELL,)))
+
+
 async def test_text_from_hell_is_kept(store: Store) -> None:
     big = "\U0001f525" * 250_000
     bad = event(
@@ -108,7 +212,7 @@ async def test_text_from_hell_is_kept(store: Store) -> None:
     firing = alert("alr_1", summary=HELL, fingerprint=HELL, details={"x": HELL})
     sent = delivery("dlv_1", "evt_1", rule=HELL, channel=HELL, template=HELL)
     cursor = CursorMove(HELL, None, HELL)
-    await store.commit(Plan((bad,), alerts=(firing,), deliveries=(sent,), cursor=cursor))
+    await store.commit(Plan(events=(bad,), alerts=(firing,), deliveries=(sent,), cursor=cursor))
     kept = (await store.events(["evt_1"]))["evt_1"]
     assert kept == replace(
         bad,
@@ -131,12 +235,13 @@ async def test_text_from_hell_is_kept(store: Store) -> None:
     after = replace(
         claim.delivery,
         state=DeliveryState.DEAD,
+        finished_at=NOW,
         attempts=1,
         settled=(HELL,),
         receipt={"ts": HELL},
         last_error=HELL,
     )
-    await store.settle(Settlement(after, tried, NOW))
+    await store.settle(Settlement(after, tried))
     (attempt,) = await store.list_attempts("dlv_1")
     assert (attempt.error, attempt.answer, attempt.body) == (CLEAN, CLEAN + big, CLEAN)
     assert attempt.targets == (TargetOutcome(CLEAN, Outcome.REJECTED, 550, CLEAN),)
@@ -194,3 +299,46 @@ def test_words_can_be_encoded_and_are_stable(text: str) -> None:
     assert "\0" not in kept
     assert kept.encode().decode() == kept
     assert words.process_bind_param(kept, dialect) == kept
+
+
+async def test_alerts_that_ended_lately_come_in_the_order_of_their_ends(store: Store) -> None:
+    ends = {"alr_1": later(30), "alr_2": later(9.999999), "alr_3": later(10), "alr_4": later(20)}
+    ended = [alert(name, AlertState.RESOLVED, ends_at=at, changes=(NOW, at)) for name, at in ends.items()]
+    await store.commit(Plan(alerts=(*ended, alert("alr_5"), alert("alr_6", AlertState.PENDING))))
+    found = await store.recent_alerts(later(10))
+    assert [each.id for each in found] == ["alr_3", "alr_4", "alr_1"]
+    assert found[0] == ended[2]
+
+
+async def test_what_was_seen_since_comes_in_pages_and_without_the_relays_own(store: Store) -> None:
+    events = [event(f"evt_{n}", seen_at=later(n // 3)) for n in range(9)]
+    events.append(event("own", seen_at=later(5), cluster=None))
+    await store.commit(Plan(events=tuple(reversed(events))))
+    found, after = list[str](), None
+    while page := await store.seen_since(later(1), after, 2):
+        assert len(page) <= 2
+        found += [told.id for _, told in page]
+        after = page[-1][1].seen_at, page[-1][0]
+    assert sorted(found) == [f"evt_{n}" for n in range(3, 9)]
+    assert found[0] in {"evt_3", "evt_4", "evt_5"}, "the earliest first"
+
+
+async def test_a_sign_of_life_and_what_it_wipes_out_are_written_together(store: Store) -> None:
+    assert await store.last_beat() is None
+    await store.beat(NOW)
+    await store.probe(later(50))
+    assert await store.last_beat() == NOW, "a probe is no sign of life"
+    await store.beat(later(60), CursorMove("relay/absence", None, "one"))
+    with pytest.raises(CursorMovedError):
+        await store.beat(later(120), CursorMove("relay/absence", None, "two"))
+    assert await store.last_beat() == later(60)
+    assert await store.cursor("relay/absence") == "one"
+
+
+@pytest.mark.parametrize(("written", "read"), [("nonsense", None), ("2026-11-23T21:00:00", 21)])
+async def test_a_sign_of_life_that_cannot_be_read_is_none(
+    store: Store, written: str, read: int | None
+) -> None:
+    await store.commit(Plan(cursor=CursorMove("relay/alive", None, written)))
+    found = await store.last_beat()
+    assert (found and found.hour) == read

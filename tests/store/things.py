@@ -10,7 +10,7 @@ from relay.model.delivery import Attempt, Delivery, DeliveryState, Outcome
 from relay.model.event import Event, Status, Subject, SubjectKind
 from relay.model.plan import Plan
 from relay.model.severity import Severity
-from relay.store import Claim, Settlement, Store
+from relay.store import Claim, Filter, Settlement, Store
 
 NOW = datetime(2026, 11, 23, 21, 0, 0, 123456, tzinfo=UTC)
 HELL = "a\0b \ud800 \U0001f525 c"
@@ -84,13 +84,23 @@ async def one(store: Store, name: str) -> Delivery:
 
 
 def settled(
-    claimed: Delivery, state: DeliveryState = DeliveryState.DELIVERED, at: datetime = NOW, **changes: Any
+    claimed: Delivery,
+    state: DeliveryState = DeliveryState.DELIVERED,
+    at: datetime = NOW,
+    follow_ups: tuple[Delivery, ...] = (),
+    **changes: Any,
 ) -> Settlement:
     """What the engine writes after an attempt."""
     number = claimed.attempts + 1
     outcome = Outcome.DELIVERED if state is DeliveryState.DELIVERED else Outcome.RETRY
+    finished_at = None if state is DeliveryState.PENDING else at
     return Settlement(
-        replace(claimed, state=state, attempts=number, **changes),
+        replace(claimed, state=state, attempts=number, finished_at=finished_at, **changes),
         Attempt(claimed.id, number, at, 0.25, outcome),
-        None if state is DeliveryState.PENDING else at,
+        follow_ups,
     )
+
+
+async def states(store: Store) -> dict[str, str]:
+    """What became of every delivery, by id."""
+    return {each.id: str(each.state) for each in await store.list_deliveries(Filter(limit=10_000))}

@@ -74,6 +74,10 @@ class ManualClock:
         self._elapsed = end
         await settle()
 
+    def spend(self, seconds: float) -> None:
+        """Lets time pass in the middle of something, as a slow answer does. Nobody wakes before `advance`."""
+        self._elapsed += seconds
+
     def jump(self, seconds: float) -> None:
         """Moves the wall clock alone, forwards or back, as NTP or a user does. Nobody wakes."""
         self._start += timedelta(seconds=seconds)

@@ -4,6 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 from relay.engine.intake import Intake, Setting
+from relay.engine.planning import Rules
 from relay.engine.policy import Policy
 from relay.http import Http
 from relay.model.observation import Watch
@@ -22,7 +23,7 @@ async def test_a_restart_between_pages_repeats_nothing(
     names = [f"prod/{number}" for number in range(7)]
     await watched.sign(*names)
     model, made = WATCHERS["changefeed"]
-    setting = Setting(Policy(), router(), {Watch("prod", "changefeed"): ["all repositories"]})
+    setting = Setting(Policy(), Rules(router()), {Watch("prod", "changefeed"): ["all repositories"]})
     for pages in (1, 1, 2, 9, 9):
         with closing(Store(f"sqlite:///{tmp_path / 'relay.db'}")) as store:
             intake = Intake(store, setting, lambda _: None)

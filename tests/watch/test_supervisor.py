@@ -135,6 +135,43 @@ async def test_even_a_broken_taker_does_not_end_it() -> None:
     assert bench.taken
 
 
+async def test_how_the_last_look_went() -> None:
+    bench = Bench(None, ValueError("a secret"))
+    last = bench.supervisor.last
+    assert (last.began, last.at, last.saw_since(0)) == (None, None, False)
+    await bench.run(2)
+    last = bench.supervisor.last
+    assert last.began == bench.watcher.looks[0]
+    assert last.saw_since(last.began)
+    assert not last.saw_since(last.began + 0.1)
+    assert not last.unread
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("a secret"), StoreError("disk full"), CursorMovedError("elsewhere")]
+)
+async def test_a_look_that_failed_has_seen_nothing(error: Exception) -> None:
+    bench = Bench()
+    bench.refusals = [error]
+    await bench.run(1.0)
+    assert bench.supervisor.last.at is not None
+    assert not bench.supervisor.last.saw_since(0)
+    assert "a secret" not in bench.supervisor.last.unread["r1"]
+
+
+async def test_what_could_not_be_read_is_noted() -> None:
+    bench = Bench()
+
+    async def look() -> AsyncIterator[Report]:
+        yield bench.watcher.report(("r1",), [Failure("r1", "refused")])
+
+    bench.watcher.look = look
+    bench.watcher.sources = ("r1", "r2")
+    await bench.run(2)
+    assert bench.supervisor.last.unread == {"r1": "refused"}
+    assert bench.supervisor.last.saw_since(0), "r2 was seen"
+
+
 async def test_late_is_told_by_the_last_look() -> None:
     bench = Bench()
     assert bench.supervisor.late(bench.clock.monotonic() + 29, 3, 5) is None

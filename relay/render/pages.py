@@ -1,0 +1,40 @@
+"""The pages that the server shows to people: ``templates/pages``, always the shipped ones."""
+
+import base64
+import hashlib
+from datetime import UTC, tzinfo
+from typing import Any, Final
+
+from jinja2 import FileSystemLoader
+from markupsafe import Markup
+
+import relay
+from relay.model.clock import Clock
+from relay.render.environment import Environment, Place
+from relay.render.renderer import shipped
+
+FOLDER: Final = "pages"
+
+
+class Pages:
+    """Renders pages. Every value is cleaned and escaped as in mails.
+
+    A user's own templates do not count here: a broken one must not take the way to acknowledge away.
+    """
+
+    def __init__(self, *, clock: Clock, timezone: tzinfo = UTC) -> None:
+        folder = shipped() / FOLDER
+        style = (folder / "style.css").read_text()
+        self._style = Markup(style)  # noqa: S704 - it is ours
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        self.policy = (
+            f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; "
+            "frame-ancestors 'none'"
+        )
+        """The Content-Security-Policy of the pages: their own style and form, and nothing else."""
+        self._environment = Environment(Place.HTML, FileSystemLoader(folder), clock, timezone)
+
+    def render(self, name: str, **values: Any) -> str:
+        """Return the page of a name."""
+        template = self._environment.get_template(f"{name}.html.j2")
+        return template.render(**values, style=self._style, version=relay.__version__)

@@ -1,0 +1,120 @@
+"""What is removed after a while."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, delete, exists, or_, select
+
+from relay.model.alert import AlertState
+from relay.model.delivery import DeliveryState, Reason
+from relay.store.schema import (
+    acknowledgements,
+    alerts,
+    attempts,
+    contents,
+    deliveries,
+    events,
+    groups,
+    silences,
+)
+
+_MOST_PAGES = 1000
+_SENT = (DeliveryState.DELIVERED, DeliveryState.PARTIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What to prune: finished deliveries, events and resolved alerts before the given times."""
+
+    deliveries: datetime
+    events: datetime
+    alerts: datetime
+    most: int = 500
+
+
+def prune(connection: Connection, cuts: Sequence[Cut]) -> list[int]:
+    """Remove a bounded number of old rows; return how many went.
+
+    An event stays as long as any delivery that tells it, so that every delivery can be sent and replayed.
+    What was told of an alert that is still open stays too: its end goes to those who know of its beginning.
+    """
+    gone = [
+        _prune_deliveries(connection, cut)
+        + _prune_events(connection, cut)
+        + _prune_alerts(connection, cut)
+        + _prune_what_people_said(connection, cut)
+        for cut in cuts
+    ]
+    if connection.dialect.name == "sqlite":
+        _give_back_pages(connection)
+    return gone
+
+
+def _prune_deliveries(connection: Connection, cut: Cut) -> int:
+    still_open = exists().where(
+        # A repeat is not needed for that, and there are many of what fires for long.
+        deliveries.c.state.in_(_SENT),
+        deliveries.c.reason != Reason.REPEAT,
+        contents.c.delivery == deliveries.c.id,
+        contents.c.event == events.c.id,
+        events.c.alert == alerts.c.id,
+        alerts.c.state != AlertState.RESOLVED,
+    )
+    query = (
+        select(deliveries.c.id)
+        .where(deliveries.c.finished_at < cut.deliveries)
+        .where(~still_open)
+        .order_by(deliveries.c.finished_at)
+        .limit(cut.most)
+    )
+    old = connection.execute(query).scalars().all()
+    if old:
+        connection.execute(delete(attempts).where(attempts.c.delivery.in_(old)))
+        connection.execute(delete(contents).where(contents.c.delivery.in_(old)))
+        connection.execute(delete(deliveries).where(deliveries.c.id.in_(old)))
+    return len(old)
+
+
+def _prune_what_people_said(connection: Connection, cut: Cut) -> int:
+    """Remove old groups, silences that ended long ago, and acknowledgements of what is no longer kept."""
+    needed = or_(
+        exists().where(alerts.c.id == acknowledgements.c.thread),
+        exists().where(events.c.id == acknowledgements.c.thread),
+    )
+    gone = 0
+    for key, condition in (
+        (groups.c.id, groups.c.due_at < cut.deliveries),
+        (silences.c.id, silences.c.ends_at < cut.alerts),
+        (acknowledgements.c.thread, and_(acknowledgements.c.at < cut.alerts, ~needed)),
+    ):
+        old = connection.execute(select(key).where(condition).limit(cut.most)).scalars().all()
+        if old:
+            connection.execute(delete(key.table).where(key.in_(old)))
+        gone += len(old)
+    return gone
+
+
+def _prune_events(connection: Connection, cut: Cut) -> int:
+    needed = exists().where(contents.c.event == events.c.id)
+    query = select(events.c.seq).where(events.c.seen_at < cut.events, ~needed).order_by(events.c.seen_at)
+    old = connection.execute(query.limit(cut.most)).scalars().all()
+    if old:
+        connection.execute(delete(events).where(events.c.seq.in_(old)))
+    return len(old)
+
+
+def _prune_alerts(connection: Connection, cut: Cut) -> int:
+    query = select(alerts.c.id).where(alerts.c.ends_at < cut.alerts).order_by(alerts.c.ends_at)
+    old = connection.execute(query.limit(cut.most)).scalars().all()
+    if old:
+        connection.execute(delete(alerts).where(alerts.c.id.in_(old)))
+    return len(old)
+
+
+def _give_back_pages(connection: Connection) -> None:
+    """Make the file smaller by the pages that are free, a bounded number of them."""
+    free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+    # One page at a time: the driver takes a single step of a statement that returns no rows.
+    for _ in range(min(free, _MOST_PAGES)):
+        connection.exec_driver_sql("PRAGMA incremental_vacuum(1)").close()

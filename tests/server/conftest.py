@@ -1,0 +1,84 @@
+"""The public listener on loopback, over a real store; its clock is moved by hand."""
+
+import random
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from pydantic import SecretStr
+
+from relay.engine.operate import Operator
+from relay.model.plan import Plan
+from relay.model.silence import Acknowledgement
+from relay.render import Pages
+from relay.server import Links, Listener, Service, link_key, public_app
+from relay.store import Store
+from tests.store import things
+from tests.support.clock import ManualClock
+
+TOKEN = "a-token-for-programs"
+ALERT, EVENT = "alr_5fw3kq7yjxh2", "evt_2c8t0m4nvb91"
+RUNBOOK = "https://wiki.example.com/msr?page=1&x=<y>"
+
+
+@dataclass
+class Site:
+    """The listener, and what stands behind it; what it works with may be changed between requests."""
+
+    store: Store
+    clock: ManualClock
+    links: Links
+    pages: Pages
+    session: aiohttp.ClientSession
+    port: int = 0
+    api_token: SecretStr | None = None
+
+    def service(self) -> Service:
+        operator = Operator(self.store, self.clock, random.Random(1))
+        return Service(operator, self.links, self.pages, self.api_token)
+
+    def path(self, thread: str = ALERT, channel: str = "ops") -> str:
+        return f"/ack/{self.links.token(thread, channel)}"
+
+    async def get(self, path: str, method: str = "GET", **options: Any) -> tuple[int, str]:
+        async with self.session.request(method, path, allow_redirects=False, **options) as answer:
+            return answer.status, await answer.text()
+
+    async def post(self, path: str, **fields: str) -> tuple[int, str]:
+        return await self.get(path, "POST", data={"name": "Ann Example", "until": ""} | fields)
+
+    async def call(
+        self, operation: str, body: Any = None, method: str = "POST", token: str | None = TOKEN
+    ) -> tuple[int, Any]:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        options = {} if body is None else {"json": body}
+        async with self.session.request(method, f"/api/v1{operation}", headers=headers, **options) as answer:
+            kinds = ("application/json", "application/problem+json")
+            assert answer.content_type == kinds[answer.status >= 400]
+            return answer.status, await answer.json(content_type=None)
+
+    async def acknowledged(self, thread: str = ALERT) -> Acknowledgement | None:
+        return await self.store.acknowledgement(thread)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    store, clock = Store(f"sqlite:///{tmp_path / 'relay.db'}"), ManualClock(things.NOW)
+    links = Links(
+        await link_key(store, secrets.token_bytes), clock, timedelta(days=3), "https://relay.example.com"
+    )
+    alert = things.alert(ALERT, summary="Table <b>tags</b> & more", annotations={"runbook_url": RUNBOOK})
+    await store.commit(Plan(at=things.NOW, alerts=(alert,), events=(things.event(EVENT),)))
+    async with aiohttp.ClientSession() as session:
+        site = Site(store, clock, links, Pages(clock=clock), session, api_token=SecretStr(TOKEN))
+        listener = Listener(public_app(dict, site.service, clock))
+        site.port = await listener.on_tcp("127.0.0.1:0")
+        session._base_url = aiohttp.client.URL(f"http://127.0.0.1:{site.port}")
+        yield site
+        await listener.close()
+    store.close()

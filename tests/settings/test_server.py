@@ -1,0 +1,62 @@
+"""The settings of the listener: the API's token, how long links last, what crosses the network in clear."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from relay.app.build import secrets
+from relay.model.errors import ConfigError
+from tests.settings.conftest import Reading
+from tests.settings.test_checks import GOOD, warnings
+
+
+def server(options: str) -> str:
+    return f"{GOOD}server: {{{options}}}\n"
+
+
+def test_what_holds_without_any(reading: Reading) -> None:
+    found = reading(GOOD).settings.server
+    assert (found.link_expires, found.api_token) == (timedelta(days=3), None)
+
+
+def test_the_token_can_be_a_file_and_is_a_secret(reading: Reading, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a-token-for-programs\n")
+    found = reading(server(f"api_token_file: {tmp_path / 'token'}")).settings
+    assert found.server.api_token is not None
+    assert found.server.api_token.get_secret_value() == "a-token-for-programs"
+    assert "a-token-for-programs" in secrets(found)
+    assert "a-token-for-programs" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("api_token: fifteen-letters", "server.api_token: must have at least 16 characters"),
+        ("api_token: sixteen letters and blanks", "server.api_token: may have letters, digits and"),
+        ("api_token: sechzehn-und-umläute", "server.api_token: may have letters, digits and"),
+        ("api_token: ''", "server.api_token: must have at least 16 characters"),
+        ("link_expires: 0s", "server.link_expires: must be more than 0s"),
+    ],
+)
+def test_what_cannot_be_used_is_told_without_the_secret(reading: Reading, options: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        reading(server(options))
+    said = str(caught.value)
+    assert told in said
+    for secret in ("fifteen-letters", "sixteen letters", "umläute"):
+        assert secret not in said
+
+
+@pytest.mark.parametrize("url", ["http://relay.example.com", "http://192.168.1.7:8080"])
+def test_links_in_clear_are_warned_of(reading: Reading, url: str) -> None:
+    (told,) = warnings(reading, server(f"public_url: '{url}'"))
+    assert told.startswith("relay.yaml:7:22: server.public_url: links and tokens cross the network in clear")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://relay.example.com", "http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080"],
+)
+def test_others_are_not(reading: Reading, url: str) -> None:
+    assert warnings(reading, server(f"public_url: '{url}'")) == []
