@@ -229,7 +229,8 @@ def _leading(channel: str, taken: Collection[int]) -> Select[tuple[int, datetime
         .order_by(tried.c.seq)
         .limit(1)
     )
-    # Not only the one that is taken: if the clock goes back, what comes later is due before it.
+    # Not only the one that is taken: if the clock goes back, what comes later is due before it. And not by
+    # the index of channels: that has all that was ever sent.
     busy = deliveries.alias("busy")
     is_free = (
         deliveries.c.thread.not_in(
