@@ -26,6 +26,8 @@ _log = structlog.get_logger("relay.dispatch")
 
 _BATCH = 64
 _STORE_PAUSE = 1.0
+_FRESH = 0.5
+"""Seconds for which the last look at a claim counts; what waits longer for its turn is looked at again."""
 
 
 class ChannelLoop:
@@ -60,6 +62,7 @@ class ChannelLoop:
         self._look_again = look_again
         self._woken = 0
         self._claimed = 0
+        self._looked_at = 0.0
         self._window = None if channel.rate is None else Window(channel.rate.count, channel.rate.seconds)
         self._awake = asyncio.Event()
         self._ready: deque[Claim] = deque()
@@ -152,6 +155,8 @@ class ChannelLoop:
             self._taken.discard(claim.delivery.seq)
             self._give_back()
             return False
+        if self._clock.monotonic() - self._looked_at < _FRESH:
+            return True
         rewrite = review(claim, self._scene(), now, self._sender.sizes)
         if rewrite is None:
             return True
@@ -172,7 +177,7 @@ class ChannelLoop:
 
     async def _claim(self, now: datetime, limit: int) -> bool:
         """Take what is due, less what is not to be sent now; tell whether there was anything."""
-        self._claimed = self._woken
+        self._claimed, self._looked_at = self._woken, self._clock.monotonic()
         # A copy: what is settled while the store reads must still count as taken for what it has read.
         claims = await self._store.due(self.channel.name, now, limit, frozenset(self._taken))
         if not claims:
@@ -267,8 +272,6 @@ class ChannelLoop:
         health = self.health
         retry = self.channel.retry
         delivery = next_state(claim.delivery, result, health, retry.schedule, retry.jitter, now, self._random)
-        if delivery.state is not DeliveryState.PENDING:
-            delivery = replace(delivery, finished_at=now)
         attempt = Attempt(
             delivery=delivery.id,
             number=delivery.attempts,

@@ -54,28 +54,33 @@ def next_state(
     failing while its channel works is given up after the whole schedule: then it is the message.
     """
     attempts = delivery.attempts + 1
-    after = replace(
+    delivered_to = _delivered_to(delivery, result)
+    settled = _settled(delivery, result)
+    state, due_at = DeliveryState.PENDING, delivery.due_at
+    if result.outcome is Outcome.DELIVERED:
+        state = DeliveryState.PARTIAL if set(settled) - set(delivered_to) else DeliveryState.DELIVERED
+    elif result.outcome is Outcome.REJECTED:
+        state = DeliveryState.PARTIAL if delivered_to else DeliveryState.DEAD
+    elif health.state is not ChannelState.WORKING:
+        # The gate decides when the channel is tried again, and one delivery is as good as another for that.
+        due_at = max(health.probe_at or now, now)
+    elif attempts > len(schedule) and now - delivery.created_at > sum(schedule, timedelta(0)):
+        state = DeliveryState.PARTIAL if delivered_to else DeliveryState.DEAD
+    else:
+        step = schedule[min(attempts, len(schedule)) - 1] if schedule else timedelta(minutes=1)
+        wait = step * (1 + source.uniform(-jitter, jitter))
+        due_at = now + max(wait, timedelta(seconds=result.retry_after or 0))
+    return replace(
         delivery,
+        state=state,
+        due_at=due_at,
+        finished_at=None if state is DeliveryState.PENDING else now,
         attempts=attempts,
-        settled=_settled(delivery, result),
-        delivered_to=_delivered_to(delivery, result),
+        settled=settled,
+        delivered_to=delivered_to,
         receipt=result.sent.receipt or delivery.receipt,
         last_error=result.error,
     )
-    if result.outcome is Outcome.DELIVERED:
-        rejected = set(after.settled) - set(after.delivered_to)
-        return replace(after, state=DeliveryState.PARTIAL if rejected else DeliveryState.DELIVERED)
-    if result.outcome is Outcome.REJECTED:
-        return replace(after, state=DeliveryState.PARTIAL if after.delivered_to else DeliveryState.DEAD)
-    if health.state is not ChannelState.WORKING:
-        # The gate decides when the channel is tried again, and one delivery is as good as another for that.
-        return replace(after, due_at=max(health.probe_at or now, now))
-    if attempts > len(schedule) and now - delivery.created_at > sum(schedule, timedelta(0)):
-        return replace(after, state=DeliveryState.PARTIAL if after.delivered_to else DeliveryState.DEAD)
-    step = schedule[min(attempts, len(schedule)) - 1] if schedule else timedelta(minutes=1)
-    wait = step * (1 + source.uniform(-jitter, jitter))
-    asked = timedelta(seconds=result.retry_after or 0)
-    return replace(after, due_at=now + max(wait, asked))
 
 
 def _settled(delivery: Delivery, result: Result) -> tuple[str, ...]:

@@ -158,8 +158,12 @@ class Renderer:
 
     def _context(self, telling: Telling) -> dict[str, Any]:
         event = telling.merged(telling.event)
+        tamed = Later(lambda: tame(event))
         return {
-            **speaking_of(tame(event)),
+            **speaking_of(event),
+            "event": tamed,
+            "labels": Later(lambda: tamed().labels),
+            "annotations": Later(lambda: tamed().annotations),
             "events": Later(lambda: tuple(tame(telling.merged(each)) for each in telling.events)),
             "entries": Later(lambda: tuple(self._entry(telling, each) for each in telling.entries)),
             "most": telling.rule_about.most,
