@@ -213,7 +213,8 @@ class ChannelLoop:
             waiting = await self._store.backlog(self.channel.name, rule, now)
             busy = {each.thread for each in waiting.deliveries if each.seq in self._taken}
             free = tuple(each for each in waiting.deliveries if each.thread not in busy)
-            rewrite = digest(replace(waiting, deliveries=free), self._scene(), now, self._sender.sizes)
+            backlog = replace(waiting, deliveries=free)
+            rewrite = digest(backlog, oldest, self._scene(), now, self._sender.sizes)
             if rewrite is not None:
                 _log.info("a backlog is told together", channel=self.channel.name, rule=rule, count=len(free))
                 await self._store.rewrite(rewrite)

@@ -65,11 +65,23 @@ def review(claim: Claim, scene: Scene, now: datetime, sizes: Sizes = Sizes()) ->
     return _together(first, _picked(first, claim.waiting, now), claim.waiting, scene, now, sizes)
 
 
-def digest(waiting: Waiting, scene: Scene, now: datetime, sizes: Sizes = Sizes()) -> Rewrite | None:
-    """Return the one message that tells a rule's whole backlog; None if there is nothing to put together."""
-    found = [each for each in waiting.deliveries if each.reason is not Reason.REPEAT or each.attempts]
-    if len(found) < 2:
+def digest(
+    waiting: Waiting,
+    oldest: timedelta,
+    scene: Scene,
+    now: datetime,
+    sizes: Sizes = Sizes(),
+) -> Rewrite | None:
+    """Return the one message that tells what of a rule has waited longer than ``oldest``, if it is several.
+
+    What is fresh goes by itself: it must not wait with something that the receiver never takes.
+    """
+    told = [each for each in waiting.deliveries if each.reason is not Reason.REPEAT or each.attempts]
+    stale = {each.seq: each.thread for each in told if now - each.waiting_since > oldest}
+    if len(stale) < 2:
         return None
+    # What has come since about the same things says how they stand.
+    found = [each for each in told if each.seq in stale or each.thread in stale.values()]
     thread = stable_id("dgs", *(each.id for each in found))
     return _together(found[0], found, waiting, scene, now, sizes, thread=thread)
 
@@ -151,7 +163,9 @@ def _picked(first: Delivery, waiting: Waiting, now: datetime) -> list[Delivery]:
         if other.reason is Reason.REPEAT and not other.attempts:
             return False
         due = other.due_at <= now
-        if other.gathered and due and not first.attempts:
+        # What was put together a moment ago, and is one message, takes in the rest of a large group.
+        open_still = other.gathered or (other.reason is Reason.GROUP and other.parts == 1)
+        if open_still and due and not first.attempts and not other.attempts:
             return True
         alerts = {waiting.events[id].alert for id in other.events if id in waiting.events}
         return bool(alerts & about) and (due or other.reason is not Reason.ESCALATION)

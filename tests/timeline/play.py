@@ -61,6 +61,8 @@ class Recorder(Channel):
         if self.name in world.down:
             raise Retryable("down")
         told = json.loads(body)
+        if any(name in body for name in world.refused):
+            raise Retryable("500")
         world.got.append((self.name, message.id, told))
         for check in world.checks:
             check(self.name, told)
@@ -146,6 +148,15 @@ def down(*names: str) -> Action:
 
     async def act(play: "Play") -> None:
         play.down.update(names)
+
+    return act
+
+
+def refuses(*names: str) -> Action:
+    """Messages about these are never taken, though the channel works."""
+
+    async def act(play: "Play") -> None:
+        play.refused.update(names)
 
     return act
 
@@ -259,6 +270,7 @@ class Play:
         self.scenario = scenario
         self.clock = ManualClock(scenario.start)
         self.down: set[str] = set()
+        self.refused: set[str] = set()
         self.got: list[tuple[str, str, Mapping[str, Any]]] = []
         self.silences: list[str] = []
         self._url = f"sqlite:///{folder / 'relay.db'}"

@@ -158,6 +158,13 @@ SCENARIOS = [
         rules=[rule(group={})],
         channels={"a": {"most": 2400}},
     ),
+    scenario(
+        "a hundred deletions within the wait are one message",
+        at(0, deleted(*(f"prod/{n:03}" for n in range(100)))),
+        by(30, a="group: " + " | ".join(f"event trust.deleted prod/{n:03}" for n in range(100))),
+        by(HOUR),
+        rules=[rule(group={})],
+    ),
     # Repeats.
     scenario(
         "it is repeated while it fires",
