@@ -12,7 +12,8 @@ import structlog
 from relay.engine.gate import Patience, disable, judge, opens_at, probing
 from relay.engine.limits import Window
 from relay.engine.own import News
-from relay.engine.review import digest, follow_ups, review
+from relay.engine.reminders import follow_ups
+from relay.engine.review import digest, review
 from relay.engine.scene import Scene
 from relay.engine.sending import Sender, Try
 from relay.engine.verdict import Result, next_state

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from relay.engine.gate import opens_at
+from relay.engine.holding import Hold, held_back
 from relay.engine.inhibition import Inhibition
 from relay.engine.planning import Rules, World, foresee
-from relay.engine.review import Hold, held_back
 from relay.engine.rules import Rule
 from relay.engine.scene import Scene
 from relay.model.alert import Alert

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from relay.engine.grouping import common, join, key_of
+from relay.engine.holding import RECHECK
 from relay.engine.inhibition import Inhibitions
 from relay.engine.intervals import Times
 from relay.engine.lifecycle import Change, Recent, advance, elapse, end, lately, of_watch
 from relay.engine.policy import Policy
-from relay.engine.review import RECHECK
 from relay.engine.routing import OWN_RULE, Route, Router
 from relay.engine.rules import GroupOptions
 from relay.engine.sight import SIGHT, Sight

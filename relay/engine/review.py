@@ -5,20 +5,19 @@ groups, repeats, ends that overtake their beginnings, digests after an outage. P
 scene) and what waits are handed in; what comes out is written before anything is sent.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from relay.engine.holding import Hold, finish, held_back, put_off
+from relay.engine.reminders import refresh
 from relay.engine.scene import Scene
-from relay.model.alert import Alert, AlertState
 from relay.model.delivery import HELD_BACK, Delivery, DeliveryState, Reason
 from relay.model.event import Event, Status
 from relay.model.ids import stable_id
 from relay.model.plan import Rewrite
 from relay.store import Claim, Waiting
 
-RECHECK = timedelta(hours=1)
-"""After so long what is held back is looked at again, whatever else happens."""
 LISTED = 1000
 """So many events one message holds at the most; the rest is counted."""
 
@@ -35,15 +34,6 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """Why something is not sent now, and when to look again; None: never."""
-
-    state: DeliveryState
-    until: datetime | None
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Item:
     """One event of a delivery."""
 
@@ -57,10 +47,10 @@ def review(claim: Claim, scene: Scene, now: datetime, sizes: Sizes = Sizes()) ->
     if first.replay_of is not None or not claim.events:
         return None
     if first.reason is Reason.REPEAT and not first.attempts:
-        return _repeat(claim, scene, now)
+        return refresh(claim, scene, now)
     if claim.waiting is None:
         hold = held_back(first, claim.events[0], scene, now)
-        changed = _awake(first, now) if hold is None else [_held(first, hold, now)]
+        changed = _awake(first, now) if hold is None else [put_off(first, hold, now)]
         return Rewrite(tuple(changed)) if changed else None
     return _together(first, _picked(first, claim.waiting, now), claim.waiting, scene, now, sizes)
 
@@ -84,73 +74,6 @@ def digest(
     found = [each for each in told if each.seq in stale or each.thread in stale.values()]
     thread = stable_id("dgs", *(each.id for each in found))
     return _together(found[0], found, waiting, scene, now, sizes, thread=thread)
-
-
-def follow_ups(sent: Delivery, scene: Scene, now: datetime) -> tuple[Delivery, ...]:
-    """Return what repeats a finished delivery later, while alerts that it tells still fire."""
-    rule = scene.rules.get(sent.rule)
-    if rule is None or rule.repeat is None or sent.finished_at is None:
-        return ()
-    return tuple(
-        Delivery(
-            id=stable_id("dlv", sent.id, Reason.REPEAT, thread),
-            channel=sent.channel,
-            rule=sent.rule,
-            thread=thread,
-            events=events,
-            created_at=now,
-            due_at=now + rule.repeat,
-            template=sent.template,
-            reason=Reason.REPEAT,
-            group=sent.group if sent.thread == thread else None,
-        )
-        for thread, events in _to_repeat(sent, scene)
-    )
-
-
-def _to_repeat(sent: Delivery, scene: Scene) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield thread and events of each repeat."""
-    if sent.group is not None:
-        firing = _of_group(sent, scene)
-        if firing:
-            yield sent.thread, tuple(alert.last_event or "" for alert in firing)
-        return
-    told = set(sent.events)
-    for alert in scene.alerts.values():
-        if alert.state is AlertState.FIRING and (alert.id == sent.thread or alert.last_event in told):
-            yield alert.id, (alert.last_event or "",)
-
-
-def _of_group(row: Delivery, scene: Scene) -> list[Alert]:
-    """Return the alerts that a channel was told of in a group and that still fire."""
-    return [
-        alert
-        for alert in scene.alerts.values()
-        if alert.state is AlertState.FIRING
-        and any(told.group == row.thread and told.channel == row.channel for told in alert.told)
-    ]
-
-
-def _repeat(claim: Claim, scene: Scene, now: datetime) -> Rewrite | None:
-    """Bring a repeat up to date: what it tells is what still fires, and is not held back."""
-    row = claim.delivery
-    waiting = claim.waiting
-    if waiting is not None and any(
-        other.seq > row.seq and other.due_at <= now for other in waiting.deliveries
-    ):
-        return Rewrite((_done(row, DeliveryState.SUPERSEDED, "there is newer to tell", now),))
-    known = scene.alerts.get(row.thread)
-    firing = _of_group(row, scene) if row.group is not None else [known] if known is not None else []
-    if not firing:
-        return Rewrite((_done(row, DeliveryState.SUPERSEDED, "nothing of it fires any more", now),))
-    holds = {alert.id: held_back(row, alert.event(Status.FIRING, now), scene, now) for alert in firing}
-    told = tuple(alert.last_event or "" for alert in firing if holds[alert.id] is None)
-    if not told:
-        hold = min(filter(None, holds.values()), key=lambda each: each.until or now + RECHECK)
-        return Rewrite((_held(row, hold, now),))
-    if told == row.events:
-        return None
-    return Rewrite((replace(row, events=told, state=DeliveryState.PENDING),))
 
 
 def _picked(first: Delivery, waiting: Waiting, now: datetime) -> list[Delivery]:
@@ -277,46 +200,6 @@ def _could_have_gone(item: _Item) -> bool:
     )
 
 
-def held_back(row: Delivery, event: Event, scene: Scene, now: datetime) -> Hold | None:
-    """Return what keeps an event of a delivery from being sent at a time, whatever its receiver says."""
-    lasting = event.alert is not None
-    silence = scene.silences.holding(event, now)
-    if silence is not None:
-        note = f"{silence.id}: {silence.comment}"
-        return Hold(
-            DeliveryState.SILENCED, scene.silences.until(silence, now, RECHECK) if lasting else None, note
-        )
-    firing = event.status is Status.FIRING
-    alert = scene.alerts.get(event.alert or "")
-    if firing and alert is not None and alert.inhibited:
-        return Hold(DeliveryState.INHIBITED, now + RECHECK, "a larger alert covers it")
-    muted = scene.muted_until(row.rule, now, RECHECK)
-    if muted is not None:
-        return Hold(DeliveryState.MUTED, muted, "outside of its rule's times")
-    if row.reason in (Reason.REPEAT, Reason.ESCALATION):
-        acknowledged = scene.acknowledgement(event.thread, now)
-        if acknowledged is not None:
-            note = f"acknowledged by {acknowledged.by}"
-            if acknowledged.until is None and not lasting:
-                return Hold(DeliveryState.SUPERSEDED, None, note)
-            return Hold(DeliveryState.ACKNOWLEDGED, acknowledged.until or now + RECHECK, note)
-    return None
-
-
-def _held(row: Delivery, hold: Hold, now: datetime) -> Delivery:
-    if hold.until is None:
-        return _done(row, hold.state, hold.note, now)
-    # A rule's times are not the receiver's doing, nor the user's of this alert: it has waited since then.
-    since = row.waiting_since if hold.state is DeliveryState.MUTED else hold.until
-    return replace(row, state=hold.state, due_at=hold.until, ready_at=since, note=hold.note)
-
-
-def _done(
-    row: Delivery, state: DeliveryState, note: str | None, now: datetime, merged_into: str | None = None
-) -> Delivery:
-    return replace(row, state=state, finished_at=now, note=note or None, merged_into=merged_into)
-
-
 def _finished(
     rows: Iterable[Delivery],
     holds: Sequence[tuple[_Item, Hold]],
@@ -330,11 +213,11 @@ def _finished(
     found = []
     for row in rows:
         if row.seq in held:
-            found.append(_held(row, held[row.seq], now))
+            found.append(put_off(row, held[row.seq], now))
         elif merged_into is not None and (row.seq in told or row.more):
-            found.append(_done(row, DeliveryState.GROUPED, None, now, merged_into))
+            found.append(finish(row, DeliveryState.GROUPED, None, now, merged_into))
         else:
-            found.append(_done(row, DeliveryState.SUPERSEDED, notes.get(row.seq) or "nothing to tell", now))
+            found.append(finish(row, DeliveryState.SUPERSEDED, notes.get(row.seq) or "nothing to tell", now))
     return found
 
 
@@ -357,7 +240,7 @@ def _kept_back(item: _Item, hold: Hold, now: datetime) -> Delivery:
         part=1,
         parts=1,
     )
-    return _held(made, hold, now)
+    return put_off(made, hold, now)
 
 
 def _messages(
