@@ -184,7 +184,8 @@ def _fields(alert: Alert, scene: Scene, now: datetime, zone: str) -> Iterator[tu
     yield "labels", ", ".join(f"{name}={value}" for name, value in sorted(alert.labels.items()))
     for name, value in alert.details.items():
         if value not in (None, "", [], {}):
-            yield f"  {name}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            members = value if isinstance(value, list) else [value]
+            yield from ((f"  {name}", _detail(member)) for member in members)
     acknowledged = scene.acknowledgement(alert.id, now)
     if acknowledged is not None:
         until = "it ends" if acknowledged.until is None else local(acknowledged.until, zone)
@@ -200,6 +201,12 @@ def _fields(alert: Alert, scene: Scene, now: datetime, zone: str) -> Iterator[tu
         yield "flapping", "it comes and goes too often to tell each time: quiet until it settles"
     if alert.inhibited:
         yield "inhibited", "a larger alert covers it"
+
+
+def _detail(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {_detail(member)}" for key, member in value.items())
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _when(delivery: Delivery, now: datetime, zone: str) -> str:

@@ -117,7 +117,7 @@ def print_fields(out: Console, fields: Iterable[tuple[str, object]]) -> None:
     for name, value in fields:
         if value not in (None, ""):
             shown = value if isinstance(value, Text) else Text(clean(value))
-            out.print(Text.assemble((f"{name:<13}", "bold"), shown))
+            out.print(Text.assemble((f"{name:<12} ", "bold"), shown))
 
 
 WIDE = 120

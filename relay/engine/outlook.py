@@ -3,6 +3,7 @@
 Nothing is decided here: planning says which deliveries there would be, review what would hold them back.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -187,10 +188,10 @@ def _as_of_now(delivery: Delivery, look: Look) -> Iterator[str]:
         # Somebody wanted it sent: nothing but its receiver holds it back.
         return
     holds = [held_back(delivery, event, look.scene, look.now) for event in told]
-    kept = {(hold.state, hold.note) for hold in holds if hold is not None}
-    many = "" if len(told) == 1 else f" {sum(hold is not None for hold in holds)} of its {len(told)} events"
-    for state, note in sorted(kept):
-        yield f"Looked at {look.say(look.now)},{many or ' it'} would be held back ({state}): {note}."
+    kept = Counter((hold.state, hold.note) for hold in holds if hold is not None)
+    for (state, note), count in sorted(kept.items()):
+        what = "it" if len(told) == 1 else f"{count} of its {len(told)} events"
+        yield f"Looked at {look.say(look.now)}, {what} would be held back ({state}): {note}."
     if told and not kept and delivery.state in HELD_BACK:
         yield f"Looked at {look.say(look.now)}, nothing would hold it back."
     for alert in (each.alert for each in told if each.alert):
