@@ -167,7 +167,7 @@ def _unit(items: Sequence[_Item], waiting: Waiting, scene: Scene, now: datetime)
     else:
         end = None if alert in scene.alerts else waiting.ended.get(alert)
     if end is None:
-        return _unless_held(_latest(items), scene, now, "there is newer to tell")
+        return _unless_held(_as_it_stands(_latest(items), scene, now), scene, now, "there is newer to tell")
     if alert in waiting.told:
         over = "it is over"
         return _Unit(note=over) if resolved is None else _unless_held(resolved, scene, now, over)
@@ -189,6 +189,14 @@ def _latest(items: Sequence[_Item]) -> _Item:
         if fitting:
             return fitting[-1]
     return items[-1]
+
+
+def _as_it_stands(item: _Item, scene: Scene, now: datetime) -> _Item:
+    """Return the item with what is true by now: the alert may have become graver, or less grave."""
+    alert = scene.alerts.get(item.event.alert or "")
+    if alert is None or alert.last_event in (None, item.event.id) or item.event.status is not Status.FIRING:
+        return item
+    return replace(item, event=replace(alert.event(Status.FIRING, now), id=alert.last_event))
 
 
 def _could_have_gone(item: _Item) -> bool:
@@ -259,6 +267,8 @@ def _messages(
     reason = Reason.GROUP if first.group is not None or first.reason is Reason.GROUP else Reason.NEW
     if thread is not None and not one:
         reason = Reason.DIGEST
+    if one and len(told[0]) == 1 and first.reason is Reason.ESCALATION:
+        reason = Reason.ESCALATION
     pages = _pages(told, sizes)
     made = []
     for part, page in enumerate(pages, 1):

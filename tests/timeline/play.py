@@ -271,6 +271,7 @@ class Play:
         self.clock = ManualClock(scenario.start)
         self.down: set[str] = set()
         self.refused: set[str] = set()
+        self.up_since: dict[str, datetime] = {}
         self.got: list[tuple[str, str, Mapping[str, Any]]] = []
         self.silences: list[str] = []
         self._url = f"sqlite:///{folder / 'relay.db'}"

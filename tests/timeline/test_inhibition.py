@@ -125,6 +125,27 @@ SCENARIOS = [
         by(HOUR, a="FIRING cluster.issue i1"),
     ),
     scenario(
+        "it became less grave before it could be told: so it is told",
+        at(0, down("a"), CRITICAL),
+        at(60, sees(report(0, issue(), watcher="cluster_status"))),
+        at(90, up("a")),
+        by(HOUR, a="firing cluster.issue i1"),
+        at(HOUR, NO_ISSUE),
+        by(HOUR, a="resolved cluster.issue i1"),
+    ),
+    scenario(
+        "who hears of it by escalation hears how it stands",
+        at(0, sees(report(0, issue(), watcher="cluster_status"))),
+        at(60, CRITICAL),
+        by(
+            HOUR,
+            a=["firing cluster.issue i1", "FIRING cluster.issue i1"],
+            b="escalation: FIRING cluster.issue i1",
+        ),
+        rules=[rule(escalate={"after": "15m", "channels": "b"})],
+        channels={"a": {}, "b": {}},
+    ),
+    scenario(
         "a type made critical by the configuration",
         at(0, pings("r1", looks=1)),
         by(0, a="FIRING ping.failing r1"),

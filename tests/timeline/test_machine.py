@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay.model.delivery import DeliveryState
+from relay.model.delivery import ChannelState, DeliveryState
 from relay.model.event import Status
 from relay.store import Filter, Store
-from tests.engine.things import condition, deletion, report, rule
+from tests.engine.things import condition, deletion, failure, issue, report, rule
 from tests.timeline.play import Play, Scenario
 
 REPLICAS = ("r1", "r2", "r3")
@@ -82,7 +82,12 @@ class Watch:
         if status == Status.EVENT:
             self.deleted[channel].add(name)
             return
-        fires = id in self._play.intake.by_id
+        alert = self._play.intake.by_id.get(id)
+        fires = alert is not None
+        if alert is not None and status == Status.FIRING and last["severity"] != alert.severity:
+            self.wrong.append(
+                f"{channel} is told that {name} is {last['severity']}, and it is {alert.severity}"
+            )
         if fires != (status == Status.FIRING):
             self.wrong.append(f"{channel} is told {status} of {name}, which is not so")
         if any(name in each.matchers.get("replica", ()) for each in self.silences()):
@@ -104,6 +109,20 @@ async def act(play: Play, deed: tuple[Any, ...]) -> None:
         case ("looks", bad):
             seen = report(0, *(condition(name) for name in sorted(bad)), sources=list(REPLICAS))
             await play.intake.take(replace(seen, at=play.clock.now()))
+        case ("dark",):
+            gone = [failure(name, dark=True, covered=True) for name in REPLICAS]
+            seen = report(0, *map(condition, REPLICAS), failures=gone, sources=list(REPLICAS))
+            await play.intake.take(replace(seen, at=play.clock.now()))
+        case ("switch", channel, on):
+            if on:
+                await play.operator.enable(channel, "alice")
+                play.up_since[channel] = play.clock.now()
+            else:
+                await play.operator.disable(channel, "alice", "work")
+        case ("issue", how):
+            found = [] if how == "none" else [issue(critical=how == "critical")]
+            seen = report(0, *found, watcher="cluster_status", sources=["r1"])
+            await play.intake.take(replace(seen, at=play.clock.now()))
         case ("deletes", number):
             name = f"prod/{number}"
             found = report(0, watcher="changefeed", sources=["all"], facts=[deletion(name, name)])
@@ -112,6 +131,7 @@ async def act(play: Play, deed: tuple[Any, ...]) -> None:
             play.down.add(channel)
         case ("up", channel):
             play.down.discard(channel)
+            play.up_since[channel] = play.clock.now()
         case ("silence", name, seconds):
             now = play.clock.now()
             ends = now + timedelta(seconds=seconds)
@@ -136,13 +156,14 @@ async def nothing_is_withheld(play: Play) -> None:
     """What is held back has a cause that holds now; what only waits for its receiver goes at once."""
     now, watch = play.clock.now(), play.desk.silences
     for row in await play.store.list_deliveries(Filter(limit=1000)):
-        if row.finished_at is not None or row.channel in play.down:
+        health = play.dispatcher.loops[row.channel].health
+        if row.finished_at is not None or row.channel in play.down or health.state is ChannelState.DISABLED:
             continue
         if row.state is DeliveryState.SILENCED:
             (event,) = (await play.store.events(row.events)).values()
             assert watch.holding(event, now) is not None, f"{event.summary} is silenced by nothing"
         elif row.state is DeliveryState.PENDING and not row.attempts:
-            late = now - max(row.due_at, row.created_at)
+            late = now - max(row.due_at, row.created_at, play.up_since.get(row.channel, row.created_at))
             assert late <= LONGEST_PROBE, f"{row.channel}: {row.reason} waits for nothing since {late}"
             if row.gathered:
                 assert row.due_at - row.created_at <= LONGEST_GROUP
@@ -160,7 +181,10 @@ async def tell(timeline: list[tuple[int, tuple[Any, ...]]], folder: Path) -> Non
             await nothing_is_withheld(play)
         # All is well in the end, and everybody can be told so.
         play.down.clear()
+        for channel in CHANNELS:
+            await act(play, ("switch", channel, True))
         await act(play, ("looks", frozenset()))
+        await act(play, ("issue", "none"))
         await act(play, ("expire",))
         await play.go(seconds + 12 * 3600)
         assert not watch.wrong, watch.wrong
