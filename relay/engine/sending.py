@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,6 +25,8 @@ from relay.store import Claim
 
 _log = structlog.get_logger("relay.sending")
 
+_LINK = re.compile(r"(/ack/)(?:[\w.~-]|=\r?\n)+")
+"""Of a link to acknowledge by, what makes it one; in mails quoted-printable breaks it into lines."""
 _AROUND = 1000
 """Bytes of a group's message besides its items."""
 
@@ -103,7 +106,7 @@ class Sender:
         if isinstance(result, BadBody):
             result = _failed(result, self.channel)
         self.reach(Step.SENT)
-        return Try(result, at, self.clock.monotonic() - began, body, broken)
+        return Try(result, at, self.clock.monotonic() - began, _without_links(body), broken)
 
     async def _send(self, message: Message, body: str) -> Result | BadBody:
         """Hand a message to the channel; a body that it cannot take may be sent in another form."""
@@ -194,6 +197,11 @@ def _about(rule: Rule | None) -> RuleAbout:
         return RuleAbout()
     about = RuleAbout(rule.labels, rule.annotations, rule.runbook_url)
     return about if rule.group is None else replace(about, most=rule.group.max)
+
+
+def _without_links(body: str) -> str:
+    """Return a body as it may be kept and shown: whoever has a link to acknowledge by can use it."""
+    return _LINK.sub(r"\1(hidden)", body)
 
 
 def _words(rule: Rule) -> int:
