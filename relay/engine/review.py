@@ -117,7 +117,7 @@ def _together(
             notes.setdefault(item.row.seq, unit.note)
     tells = [event.id for unit in told for event in unit]
     telling = {row.seq: row for row in rows if set(row.events) & set(tells)}
-    if len(telling) == 1 and not any(row.more for row in rows):
+    if len(telling) == 1 and (len(rows) == 1 or not any(row.more for row in rows)):
         (only,) = telling.values()
         if list(only.events) == tells:
             # The others have nothing to add: this one goes out by itself.

@@ -12,6 +12,7 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
+    or_,
     select,
 )
 
@@ -162,11 +163,16 @@ def _told_of(connection: Connection, channel: str, about: Collection[str]) -> fr
     """Return those of the alerts of which a channel has been told."""
     found: set[str] = set()
     # From the event to its deliveries, which are few, not from the channel's, which are many.
+    into = deliveries.alias("into")
     was_sent = exists().where(
         contents.c.event == events.c.id,
         deliveries.c.id == contents.c.delivery,
         func.coalesce(deliveries.c.channel, "") == channel,
-        func.coalesce(deliveries.c.state, "").in_(_SENT),
+        or_(
+            func.coalesce(deliveries.c.state, "").in_(_SENT),
+            # A large group lists only some of what it tells.
+            exists().where(into.c.id == deliveries.c.merged_into, func.coalesce(into.c.state, "").in_(_SENT)),
+        ),
     )
     for part in parts(about):
         query = select(events.c.alert).where(events.c.alert.in_(part), was_sent)

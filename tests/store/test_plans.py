@@ -134,11 +134,11 @@ def test_what_an_alert_was_told_of_is_found_by_the_alert(filled: Engine) -> None
     """A channel's history is long, an alert's is short."""
     with filled.connect() as connection:
         plans = plans_of(connection, lambda c: queue._told_of(c, "soc", ["alr_1", "alr_2"]))
-    assert [step.split(" (")[0] for step in plans] == [
+    assert [step.split(" (")[0] for step in plans if step.startswith("SEARCH")] == [
         "SEARCH events USING INDEX events_alert",
-        "CORRELATED SCALAR SUBQUERY 1",
         "SEARCH contents USING COVERING INDEX sqlite_autoindex_contents_1",
         "SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1",
+        "SEARCH into USING INDEX sqlite_autoindex_deliveries_1",
     ]
 
 
