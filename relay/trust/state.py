@@ -1,0 +1,87 @@
+"""The compact form of a repository's trust data at one moment: what is kept, and compared."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+FORMAT = 1
+"""The format of what ``State.write`` writes."""
+
+
+class Tag(NamedTuple):
+    """What is signed under a tag: the SHA-256 of the manifest, in hex, and its size in bytes."""
+
+    sha256: str
+    length: int
+
+
+class Keys(NamedTuple):
+    """The keys that speak for a role, by their ids, and how many of them must sign.
+
+    ``paths`` are how the names of tags must begin that a delegation may sign.
+    """
+
+    keys: tuple[str, ...]
+    threshold: int
+    paths: tuple[str, ...] = ("",)
+
+
+class Listed(NamedTuple):
+    """A signed tag as it is listed: with the role that answers for it."""
+
+    name: str
+    role: str
+    sha256: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A repository's trust data, as it was when it was verified.
+
+    ``sha256`` is that of the timestamp metadata, in hex, which is what notary's record holds. ``versions``,
+    ``expires`` and ``hashes`` (SHA-256, in hex) are by role: root, timestamp, snapshot, targets and the
+    delegations, which are called ``targets/NAME``. ``tags`` are by role and name, ``roles`` the keys of each.
+    ``public_keys`` are type and public part of each key by id, as notary writes them: what comes later is
+    judged by them. ``signers`` are the ids of the keys whose good signature stands on each role's metadata.
+    ``unsigned`` are delegations whose metadata too few of their keys have signed: clients pass over them, as
+    after a key was taken away, and their tags are not listed.
+    """
+
+    sha256: str
+    versions: Mapping[str, int]
+    expires: Mapping[str, datetime]
+    hashes: Mapping[str, str]
+    tags: Mapping[str, Mapping[str, Tag]]
+    roles: Mapping[str, Keys]
+    public_keys: Mapping[str, tuple[str, str]]
+    signers: Mapping[str, tuple[str, ...]]
+    unsigned: tuple[str, ...] = ()
+    format: int = FORMAT
+
+    def write(self) -> str:
+        """Return the state as a JSON text."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def read(cls, text: str) -> "State":
+        """Return the state that ``write`` wrote. Raises ValueError for anything else."""
+        try:
+            found = _ADAPTER.validate_json(text)
+        except ValidationError as error:
+            raise ValueError(f"no state of trust data ({error.error_count()} errors)") from None
+        if found.format != FORMAT:
+            raise ValueError(f"a state of format {found.format}; this release knows {FORMAT}")
+        return found
+
+
+_ADAPTER = TypeAdapter(State)
+
+
+def listing(state: State) -> list[Listed]:
+    """Return the signed tags as ``notary list`` shows them, by name, each with its role."""
+    found = [Listed(name, role, *tag) for role, tags in state.tags.items() for name, tag in tags.items()]
+    return sorted(found)
