@@ -1,11 +1,13 @@
 """Trust data: what notary keeps of a repository, verified and made comparable. Knows no network."""
 
-from relay.trust.compare import Changes, Moved, Regressed, Rotated, Signer, changes
-from relay.trust.errors import GoneError, InvalidError
+from relay.trust.compare import Changes, Moved, Regressed, Rotated, Signer, Threshold, changes
+from relay.trust.errors import GoneError, InvalidError, TrustError
 from relay.trust.examine import Examined, Source, examine
-from relay.trust.state import Keys, Listed, State, Tag, listing
+from relay.trust.keys import canonical_id
+from relay.trust.state import BASE_ROLES, Keys, Listed, State, Tag, listing
 
 __all__ = [
+    "BASE_ROLES",
     "Changes",
     "Examined",
     "GoneError",
@@ -19,6 +21,9 @@ __all__ = [
     "Source",
     "State",
     "Tag",
+    "Threshold",
+    "TrustError",
+    "canonical_id",
     "changes",
     "examine",
     "listing",

@@ -1,10 +1,10 @@
 """What changed between two states of a repository's trust data. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from relay.trust.state import Keys, Listed, State
+from relay.trust.state import BASE_ROLES, Keys, Listed, State
 
 
 class Moved(NamedTuple):
@@ -38,9 +38,21 @@ class Regressed(NamedTuple):
     after: int
 
 
+class Threshold(NamedTuple):
+    """A role that now needs another number of signatures."""
+
+    role: str
+    before: int
+    after: int
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed; everything in the order of its names."""
+    """What changed; everything in the order of its names.
+
+    Tags are compared role by role. ``unsigned`` are delegations that no longer verify, so that their tags
+    count no more (and are among those removed); ``signed_again`` those that do so again.
+    """
 
     tags_added: tuple[Listed, ...] = ()
     tags_removed: tuple[Listed, ...] = ()
@@ -49,6 +61,13 @@ class Changes:
     signers_removed: tuple[Signer, ...] = ()
     rotated: tuple[Rotated, ...] = ()
     regressed: tuple[Regressed, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    unsigned: tuple[str, ...] = ()
+    signed_again: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything changed."""
+        return any(getattr(self, each.name) for each in fields(self))
 
 
 def changes(before: State, after: State) -> Changes:
@@ -64,7 +83,7 @@ def changes(before: State, after: State) -> Changes:
         signers_removed=_signers(before.roles, after.roles),
         rotated=tuple(
             Rotated(role, _without(after, before, role), _without(before, after, role))
-            for role in ("root", "snapshot", "targets", "timestamp")
+            for role in BASE_ROLES
             if set(before.roles[role].keys) != set(after.roles[role].keys)
         ),
         regressed=tuple(
@@ -72,6 +91,13 @@ def changes(before: State, after: State) -> Changes:
             for role, version in sorted(after.versions.items())
             if role in before.versions and version < before.versions[role]
         ),
+        thresholds=tuple(
+            Threshold(role, before.roles[role].threshold, keys.threshold)
+            for role, keys in sorted(after.roles.items())
+            if role in before.roles and before.roles[role].threshold != keys.threshold
+        ),
+        unsigned=tuple(sorted(set(after.unsigned) - set(before.unsigned))),
+        signed_again=tuple(sorted(set(before.unsigned) & after.versions.keys())),
     )
 
 

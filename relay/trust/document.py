@@ -7,32 +7,44 @@ base64, and a snapshot's ``meta`` holds hashes and lengths but no versions (sour
 
 import base64
 import binascii
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
-from typing import Any, Final
+from hashlib import sha256, sha512
+from typing import Any, Final, TypeVar
 
 from securesystemslib.exceptions import FormatError
 from securesystemslib.formats import encode_canonical
 
+from relay.trust import strict
 from relay.trust.errors import InvalidError
 from relay.trust.state import Keys, Tag
 
-MOST_ROLES: Final = 500
-"""Delegations that are read of one repository; a real one has a handful."""
-MOST_KEYS: Final = 1000
-MOST_SIGNATURES: Final = 100
-MOST_TAGS: Final = 100_000
-_LONGEST_NAME: Final = 1000
-_LARGEST: Final = 2**53
+T = TypeVar("T")
 
-_TYPES: Final = {"root": "root", "timestamp": "timestamp", "snapshot": "snapshot"}
+MOST_ROLES: Final = 100
+"""Roles of one repository; a real one has a handful of delegations."""
+MOST_FILES: Final = 1000
+"""Files that a snapshot names: it may name those of former delegations, which are not read."""
+MOST_KEYS: Final = 200
+"""Keys in one file."""
+MOST_PATHS: Final = 100
+"""Paths of one delegation."""
+MOST_SIGNATURES: Final = 200
+"""Signatures on one file."""
+MOST_TAGS: Final = 50_000
+"""Tags of one role."""
+_LONGEST_NAME: Final = 1000
+_LONGEST_KEY: Final = 20_000
+_LONGEST_ROLE: Final = 255
+"""notary's limit (tuf/data/roles.go)."""
+
+_TYPES: Final = {"root": "Root", "timestamp": "Timestamp", "snapshot": "Snapshot"}
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", flags=re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{64}", flags=re.ASCII)
-_ROLE = re.compile(r"targets(?:/[^/\s\x00-\x1f\x7f]{1,255}){1,10}")
+_ROLE = re.compile(r"targets(?:/[-a-z0-9_]+){1,10}", flags=re.ASCII)
+_KIND = re.compile(r"[a-z0-9_.-]{1,32}", flags=re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +58,17 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class FileMeta:
-    """What a file says of another one: SHA-256 in hex, and the length in bytes."""
+    """What a file says of another one: SHA-256 in hex, the length in bytes, and perhaps SHA-512 in hex."""
 
     sha256: str
     length: int
+    sha512: str = ""
+
+    def is_of(self, raw: bytes) -> bool:
+        """Tell whether this is the file. Its length is part of the hashes' job."""
+        return sha256(raw).hexdigest() == self.sha256 and (
+            not self.sha512 or sha512(raw).hexdigest() == self.sha512
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +85,38 @@ class Document:
 
 def read(role: str, raw: bytes) -> Document:
     """Return the document in a file. Raises InvalidError."""
-    try:
-        document = json.loads(raw.decode(), parse_constant=_refuse)
-        whole = _object(document, "the file")
+
+    def read_all() -> Document:
+        whole = _object(strict.parse(raw), "the file")
         signed = _object(whole.get("signed"), "signed")
-        message = encode_canonical(signed).encode()
-        kind = _text(signed.get("_type"), "_type").lower()
-        if kind != _TYPES.get(role, "targets"):
-            raise ValueError(f"it is of type {kind!r}")
+        kind = _text(signed.get("_type"), "_type")
+        if kind != _TYPES.get(role, "Targets"):
+            raise ValueError(f"it is of type {kind[:50]!r}")
+        version = _number(signed.get("version"), "version")
+        if version < 1:
+            raise ValueError("a version below 1")
         return Document(
             role,
             signed,
-            message,
+            canonical(signed),
             tuple(_signatures(whole.get("signatures"))),
-            _number(signed.get("version"), "version"),
+            version,
             _time(signed.get("expires")),
         )
-    except RecursionError:
-        raise InvalidError(role, "it is nested too deeply") from None
-    except (ValueError, FormatError, TypeError) as error:
-        raise InvalidError(role, f"it cannot be read: {error}") from None
+
+    return _guarded(role, read_all)
 
 
 def meta(document: Document, role: str) -> FileMeta:
     """Return what a timestamp or snapshot says of another file. Raises InvalidError."""
-    found = metas(document).get(role)
+    return meta_of(metas(document), document.role, role)
+
+
+def meta_of(listed: Mapping[str, FileMeta], by: str, role: str) -> FileMeta:
+    """Return what of a file is listed by another one. Raises InvalidError."""
+    found = listed.get(role)
     if found is None:
-        raise InvalidError(document.role, f"it does not name {role}")
+        raise InvalidError(by, f"it does not name {role}")
     return found
 
 
@@ -101,22 +125,23 @@ def metas(document: Document) -> dict[str, FileMeta]:
 
     def read_all() -> dict[str, FileMeta]:
         listed = _object(document.signed.get("meta"), "meta")
-        _at_most(listed, MOST_ROLES, "files")
+        _at_most(listed, MOST_FILES, "files")
         return {_text(name, "a name"): _file_meta(about) for name, about in listed.items()}
 
     return _guarded(document.role, read_all)
 
 
 def root_roles(document: Document) -> tuple[dict[str, Keys], dict[str, tuple[str, str]]]:
-    """Return the roles of a root with their keys, and all keys by id as type and base64. Raises InvalidError."""
+    """Return the roles of a root with their keys, and all keys: type and base64. Raises InvalidError."""
 
     def read_all() -> tuple[dict[str, Keys], dict[str, tuple[str, str]]]:
         listed = _object(document.signed.get("roles"), "roles")
+        public = _public_keys(document.signed.get("keys"))
         roles = {
-            name: _keys(_object(listed.get(name), f"the role {name}"))
+            name: _keys(_object(listed.get(name), f"the role {name}"), public)
             for name in ("root", "targets", "snapshot", "timestamp")
         }
-        return roles, _public_keys(document.signed.get("keys"))
+        return roles, public
 
     return _guarded(document.role, read_all)
 
@@ -128,20 +153,23 @@ def delegations(document: Document) -> tuple[dict[str, Keys], dict[str, tuple[st
         held = document.signed.get("delegations")
         if held is None:
             return {}, {}
+        keys = _object(held, "delegations").get("keys")
+        public = {} if keys is None else _public_keys(keys)
         listed = _object(held, "delegations").get("roles")
         listed = [] if listed is None else listed
         if not isinstance(listed, list):
             raise ValueError("delegations.roles is no list")
         _at_most(listed, MOST_ROLES, "delegations")
-        roles = {}
+        roles: dict[str, Keys] = {}
         for each in listed:
             about = _object(each, "a delegation")
             name = _text(about.get("name"), "the name of a delegation")
-            if not _ROLE.fullmatch(name) or name.rpartition("/")[0] != document.role:
+            if not is_delegation(name) or name.rpartition("/")[0] != document.role:
                 raise ValueError(f"{name[:100]!r} cannot be a delegation of {document.role}")
-            roles[name] = _keys(about)._replace(paths=_paths(about.get("paths")))
-        keys = _object(held, "delegations").get("keys")
-        return roles, {} if keys is None else _public_keys(keys)
+            if name in roles:
+                raise ValueError(f"{name} comes twice")
+            roles[name] = _keys(about, public)._replace(paths=_paths(about.get("paths")))
+        return roles, public
 
     return _guarded(document.role, read_all)
 
@@ -162,16 +190,32 @@ def tags(document: Document) -> dict[str, Tag]:
     return _guarded(document.role, read_all)
 
 
+def is_delegation(name: str) -> bool:
+    """Tell whether a role can be a delegation, by notary's rules, and at most ten levels deep."""
+    return len(name) <= _LONGEST_ROLE and _ROLE.fullmatch(name) is not None
+
+
 def key_id(kind: str, public: str) -> str:
-    """Return the id of a key: SHA-256 over the canonical JSON of its public part (notary, tuf/data/keys.go)."""
+    """Return the id of a key: SHA-256 of the canonical JSON of its public part (notary, tuf/data/keys.go)."""
     body = {"keytype": kind, "keyval": {"private": None, "public": public}}
-    return sha256(encode_canonical(body).encode()).hexdigest()
+    return sha256(canonical(body)).hexdigest()
 
 
-def _guarded(role: str, read_all: Any) -> Any:
+def canonical(value: Mapping[str, Any]) -> bytes:
+    """Return the canonical JSON of an object, which is what is signed. Raises ValueError."""
+    try:
+        return str(encode_canonical(dict(value))).encode()
+    except UnicodeEncodeError:
+        raise ValueError("half of a surrogate pair") from None
+    except FormatError:
+        # Its text would hold the whole document.
+        raise ValueError("a value that cannot be signed") from None
+
+
+def _guarded(role: str, read_all: Callable[[], T]) -> T:
     try:
         return read_all()
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise InvalidError(role, f"it cannot be read: {error}") from None
 
 
@@ -182,21 +226,24 @@ def _public_keys(value: object) -> dict[str, tuple[str, str]]:
     for name, about in listed.items():
         held = _object(about, "a key")
         kind = _text(held.get("keytype"), "keytype")
-        public = _object(held.get("keyval"), "keyval").get("public")
-        if not isinstance(public, str) or len(public) > 20_000:
-            raise ValueError("a key without a public part")
-        if key_id(kind, public) != name:
+        if not _KIND.fullmatch(kind):
+            raise ValueError(f"a key of type {kind[:50]!r}")
+        # As notary does: the id is over the bytes, however they were written.
+        public = base64.b64encode(_base64(_object(held.get("keyval"), "keyval").get("public"), "a key"))
+        if key_id(kind, public.decode()) != name:
             raise ValueError(f"the key {name[:64]!r} is not the one that its id names")
-        found[name] = (kind, public)
+        found[name] = (kind, public.decode())
     return found
 
 
-def _keys(about: Mapping[str, Any]) -> Keys:
+def _keys(about: Mapping[str, Any], public: Mapping[str, Any]) -> Keys:
     listed = about.get("keyids")
     if not isinstance(listed, list):
         raise ValueError("keyids is no list")
     _at_most(listed, MOST_KEYS, "keys of a role")
     ids = tuple(sorted({_hex(each) for each in listed}))
+    if any(each not in public for each in ids):
+        raise ValueError("a role has a key that is not there")
     threshold = _number(about.get("threshold"), "threshold")
     if threshold < 1:
         raise ValueError("a threshold below 1")
@@ -206,10 +253,11 @@ def _keys(about: Mapping[str, Any]) -> Keys:
 def _paths(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise ValueError("paths is no list of texts")
-    _at_most(value, MOST_ROLES, "paths")
-    return tuple(sorted(value))
+    if not isinstance(value, list):
+        raise ValueError("paths is no list")
+    _at_most(value, MOST_PATHS, "paths")
+    # The empty one stands for every name.
+    return tuple(sorted({_text(each, "a path") if each != "" else "" for each in value}))
 
 
 def _signatures(value: object) -> list[Signature]:
@@ -233,9 +281,10 @@ def _file_meta(value: object) -> FileMeta:
     held = _object(value, "what is said of a file")
     hashes = _object(held.get("hashes"), "hashes")
     digest = _base64(hashes.get("sha256"), "the SHA-256 of a file")
-    if len(digest) != 32:
-        raise ValueError("a SHA-256 that is none")
-    return FileMeta(digest.hex(), _number(held.get("length"), "length"))
+    longer = _base64(hashes.get("sha512", ""), "the SHA-512 of a file")
+    if len(digest) != 32 or len(longer) not in (0, 64):
+        raise ValueError("a hash of the wrong length")
+    return FileMeta(digest.hex(), _number(held.get("length"), "length"), longer.hex())
 
 
 def _object(value: object, what: str) -> Mapping[str, Any]:
@@ -246,12 +295,14 @@ def _object(value: object, what: str) -> Mapping[str, Any]:
 
 def _text(value: object, what: str) -> str:
     if not isinstance(value, str) or not value or len(value) > _LONGEST_NAME:
-        raise ValueError(f"{what} is no text")
+        raise ValueError(f"{what} is no text of at most {_LONGEST_NAME} characters")
+    if not value.isprintable():
+        raise ValueError(f"{what} holds what cannot be printed")
     return value
 
 
 def _number(value: object, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _LARGEST:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < strict.LARGEST:
         raise ValueError(f"{what} is no number")
     return value
 
@@ -263,7 +314,7 @@ def _hex(value: object) -> str:
 
 
 def _base64(value: object, what: str) -> bytes:
-    if not isinstance(value, str) or len(value) > 20_000:
+    if not isinstance(value, str) or len(value) > _LONGEST_KEY:
         raise ValueError(f"{what} is no base64")
     try:
         return base64.b64decode(value, validate=True)
@@ -285,7 +336,3 @@ def _time(value: object) -> datetime:
 def _at_most(listed: Any, most: int, what: str) -> None:
     if len(listed) > most:
         raise ValueError(f"more than {most} {what}")
-
-
-def _refuse(name: str) -> object:
-    raise ValueError(f"{name} is no JSON")
