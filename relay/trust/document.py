@@ -19,7 +19,7 @@ from securesystemslib.formats import encode_canonical
 
 from relay.trust import strict
 from relay.trust.errors import InvalidError
-from relay.trust.state import Keys, Tag
+from relay.trust.state import BASE_ROLES, Keys, Tag
 
 T = TypeVar("T")
 
@@ -137,10 +137,7 @@ def root_roles(document: Document) -> tuple[dict[str, Keys], dict[str, tuple[str
     def read_all() -> tuple[dict[str, Keys], dict[str, tuple[str, str]]]:
         listed = _object(document.signed.get("roles"), "roles")
         public = _public_keys(document.signed.get("keys"))
-        roles = {
-            name: _keys(_object(listed.get(name), f"the role {name}"), public)
-            for name in ("root", "targets", "snapshot", "timestamp")
-        }
+        roles = {name: _keys(_object(listed.get(name), f"the role {name}"), public) for name in BASE_ROLES}
         return roles, public
 
     return _guarded(document.role, read_all)
