@@ -1,6 +1,7 @@
 """Trust data: what notary keeps of a repository, verified and made comparable. Knows no network."""
 
 from relay.trust.compare import Changes, Moved, Regressed, Rotated, Signer, Threshold, changes
+from relay.trust.document import file_name
 from relay.trust.errors import GoneError, InvalidError, TrustError
 from relay.trust.examine import Examined, Source, examine
 from relay.trust.keys import canonical_id
@@ -26,5 +27,6 @@ __all__ = [
     "canonical_id",
     "changes",
     "examine",
+    "file_name",
     "listing",
 ]

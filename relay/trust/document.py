@@ -192,6 +192,26 @@ def is_delegation(name: str) -> bool:
     return len(name) <= _LONGEST_ROLE and _ROLE.fullmatch(name) is not None
 
 
+def file_name(role: str, sha256: str | None, version: int | None) -> str:
+    """Return the name of a file on the server, by its hash (hex) or version, without ``.json``.
+
+    Raises ValueError for what is none, and for a role alone: that could be the name of what the server may
+    sign anew.
+    """
+    if role not in BASE_ROLES and not is_delegation(role):
+        raise ValueError("no role")
+    if sha256 is not None and is_sha256(sha256) and version is None:
+        return f"{role}.{sha256}"
+    if sha256 is None and version is not None and version >= 1:
+        return f"{version}.{role}"
+    raise ValueError("neither a hash nor a version")
+
+
+def is_sha256(text: str) -> bool:
+    """Tell whether a text is a SHA-256 in hex, in small letters."""
+    return _HEX.fullmatch(text) is not None
+
+
 def key_id(kind: str, public: str) -> str:
     """Return the id of a key: SHA-256 of the canonical JSON of its public part (notary, tuf/data/keys.go)."""
     body = {"keytype": kind, "keyval": {"private": None, "public": public}}
@@ -305,7 +325,7 @@ def _number(value: object, what: str) -> int:
 
 
 def _hex(value: object) -> str:
-    if not isinstance(value, str) or not _HEX.fullmatch(value):
+    if not isinstance(value, str) or not is_sha256(value):
         raise ValueError("a key id that is none")
     return value
 

@@ -107,6 +107,8 @@ class _Examination:
         before = self._before
         if before is not None and before.sha256 == digest:
             return Examined(before)
+        if not read.is_sha256(digest):
+            raise InvalidError("timestamp", "the record does not hold its SHA-256")
         timestamp = await self._fetch("timestamp", FileMeta(digest, SMALL), SMALL)
         about = read.meta(timestamp, "snapshot")
         if before is not None and before.hashes["snapshot"] == about.sha256:
