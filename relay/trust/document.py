@@ -180,7 +180,7 @@ def tags(document: Document) -> dict[str, Tag]:
         _at_most(listed, MOST_TAGS, "tags")
         found = {}
         for name, about in listed.items():
-            held = _file_meta(about)
+            held = _hashed(about)
             found[_text(name, "a tag")] = Tag(held.sha256, held.length)
         return found
 
@@ -295,13 +295,20 @@ def _signatures(value: object) -> list[Signature]:
 
 
 def _file_meta(value: object) -> FileMeta:
+    found = _hashed(value)
+    if not found.sha256:
+        raise ValueError("what is said of a file has no SHA-256")
+    return found
+
+
+def _hashed(value: object) -> FileMeta:
     held = _object(value, "what is said of a file")
     hashes = _object(held.get("hashes"), "hashes")
-    digest = _base64(hashes.get("sha256"), "the SHA-256 of a file")
+    shorter = _base64(hashes.get("sha256", ""), "the SHA-256 of a file")
     longer = _base64(hashes.get("sha512", ""), "the SHA-512 of a file")
-    if len(digest) != 32 or len(longer) not in (0, 64):
-        raise ValueError("a hash of the wrong length")
-    return FileMeta(digest.hex(), _number(held.get("length"), "length"), longer.hex())
+    if len(shorter) not in (0, 32) or len(longer) not in (0, 64) or not shorter + longer:
+        raise ValueError("what is said of a file has no hash of the right length")
+    return FileMeta(shorter.hex(), _number(held.get("length"), "length"), longer.hex())
 
 
 def _object(value: object, what: str) -> Mapping[str, Any]:

@@ -15,7 +15,10 @@ BASE_ROLES = ("root", "snapshot", "targets", "timestamp")
 
 
 class Tag(NamedTuple):
-    """What is signed under a tag: the SHA-256 of the manifest, in hex, and its size in bytes."""
+    """What is signed under a tag: the SHA-256 of the manifest, in hex, and its size in bytes.
+
+    The first is empty if only a SHA-512 is signed, which is not kept; nobody does that for images.
+    """
 
     sha256: str
     length: int

@@ -44,7 +44,7 @@ _TOO_DEEP = f"it has more than {DEEPEST} levels"
 
 def _not_deep(document: object) -> None:
     level = [document]
-    for _ in range(DEEPEST):
+    for _ in range(DEEPEST + 1):
         level = [inner for value in level for inner in _inside(value)]
         if not level:
             return
