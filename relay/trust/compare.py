@@ -76,9 +76,7 @@ def changes(before: State, after: State) -> Changes:
     return Changes(
         tags_added=tuple(tag for key, tag in new.items() if key not in old),
         tags_removed=tuple(tag for key, tag in old.items() if key not in new),
-        tags_moved=tuple(
-            Moved(old[key], tag) for key, tag in new.items() if key in old and old[key].sha256 != tag.sha256
-        ),
+        tags_moved=tuple(Moved(old[key], tag) for key, tag in new.items() if key in old and old[key] != tag),
         signers_added=_signers(after.roles, before.roles),
         signers_removed=_signers(before.roles, after.roles),
         rotated=tuple(

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 FORMAT = 1
 """The format of what ``State.write`` writes."""
@@ -63,14 +62,14 @@ class State:
 
     sha256: str
     versions: Mapping[str, int]
-    expires: Mapping[str, datetime]
+    expires: Mapping[str, AwareDatetime]
     hashes: Mapping[str, str]
     tags: Mapping[str, Mapping[str, Tag]]
     roles: Mapping[str, Keys]
     public_keys: Mapping[str, tuple[str, str]]
     signers: Mapping[str, tuple[str, ...]]
     unsigned: tuple[str, ...] = ()
-    certificates: Mapping[str, datetime] = field(default_factory=dict)
+    certificates: Mapping[str, AwareDatetime] = field(default_factory=dict)
     format: int = FORMAT
 
     def write(self) -> str:
