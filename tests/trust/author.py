@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from hashlib import sha256, sha512
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from securesystemslib.formats import encode_canonical
+
+from relay.trust import Examined, InvalidError, State, examine
 
 from .people import certificate
 from .stored import Stored
@@ -202,3 +205,14 @@ class Delegation:
     def by(cls, *authors: Author, **more: Any) -> "Delegation":
         """One that all who may also sign."""
         return cls(authors, authors, **more)
+
+
+async def publish(book: Book, before: State | None = None, source: Stored | None = None) -> Examined:
+    source = source or Stored()
+    return await examine(source, book.publish(source), before, gun=GUN)
+
+
+async def refused(book: Book, *, role: str, match: str, before: State | None = None) -> None:
+    with pytest.raises(InvalidError, match=match) as caught:
+        await publish(book, before)
+    assert caught.value.role == role

@@ -124,6 +124,12 @@ async def test_what_is_wrong_although_it_is_signed(change: Change, match: str) -
     await self_signed(change, match=match)
 
 
+def test_a_name_that_comes_twice() -> None:
+    assert parse(b'{"a":{"b":1},"b":1}')
+    with pytest.raises(ValueError, match="a name comes twice"):
+        parse(b'{"a":{"b":1,"c":2,"\\u0062":1}}')
+
+
 async def test_nesting_is_bounded_far_below_what_python_bears() -> None:
     def nested(levels: int) -> bytes:
         return b'{"a":' * levels + b"1" + b"}" * levels
