@@ -5,16 +5,18 @@ hash it never does (notary, server/handlers/roles.go and server/timestamp).
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from relay.trust import document as read
 from relay.trust.document import Document, FileMeta
 from relay.trust.errors import GoneError, InvalidError
 from relay.trust.signatures import Checks, enough
 from relay.trust.state import BASE_ROLES, Keys, State, Tag
+
+T = TypeVar("T")
 
 SMALL: Final = 64 * 1024
 """Bytes that a timestamp may have; a real one has half a kilobyte."""
@@ -168,12 +170,7 @@ class _Examination:
         self._count(role, raw)
         if not about.is_of(raw):
             raise InvalidError(role, "it is not the file that its hash names")
-        return await self._read(role, raw)
-
-    async def _read(self, role: str, raw: bytes) -> Document:
-        if len(raw) < _LONG:
-            return read.read(role, raw)
-        return await asyncio.to_thread(read.read, role, raw)
+        return await _aside(len(raw), lambda: read.read(role, raw))
 
     def _count(self, role: str, raw: bytes) -> None:
         self._bytes += len(raw)
@@ -229,7 +226,7 @@ class _Examination:
         self._count("root", raw)
         if len(raw) > MEDIUM:
             raise InvalidError("root", f"version {version} has more than {MEDIUM} bytes")
-        link = await self._read("root", raw)
+        link = await _aside(len(raw), lambda: read.read("root", raw))
         if link.version != version:
             raise InvalidError("root", f"version {link.version} came in place of {version}")
         return link
@@ -261,7 +258,7 @@ class _Examination:
                 raise InvalidError(role, _unsigned(good, keys))
             return self._pass_over(role, about)
         self._take(document, about.sha256, good)
-        signed = read.tags(document)
+        signed = await _aside(len(document.message), lambda: read.tags(document))
         self._take_tags(role, {name: tag for name, tag in signed.items() if name.startswith(keys.paths)})
         below, public = read.delegations(document)
         return self._take_delegations(
@@ -313,6 +310,11 @@ class _Examination:
         made.expires[role] = before.expires[role]
         made.hashes[role] = before.hashes[role]
         made.signers[role] = before.signers[role]
+
+
+async def _aside(size: int, work: Callable[[], T]) -> T:
+    """Do what takes long for many bytes, beside the loop if they are many."""
+    return work() if size < _LONG else await asyncio.to_thread(work)
 
 
 def _within(parent: Keys, child: Keys) -> Keys:

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from relay.trust import InvalidError, State, canonical_id, examine
+from relay.trust.examine import LARGE
 from relay.trust.keys import load
 
 from .author import Author, Book, Delegation, keys, publish, refused, role, signed
@@ -193,4 +194,17 @@ async def test_signature_checks_are_bounded() -> None:
     many = [Author.make() for _ in range(40)]
     for n in range(26):
         book.delegations[f"targets/d{n}"] = Delegation.by(*many, tags={})
-    await refused(book, role="targets/d24", match="more than 1000 signatures would have to be checked")
+    await refused(book, role="targets/d24", match="too many signatures would have to be checked")
+
+
+async def test_what_is_hashed_for_signatures_is_bounded() -> None:
+    """ed25519 hashes all of a document for each of its signatures."""
+    book = Book()
+    many = [Author.make("ed25519") for _ in range(40)]
+    document = book.head("Targets", targets={}, x="x" * (LARGE - 20_000))
+    book.delegations["targets/d"] = Delegation.by(*many, tags={})
+    bogus = base64.b64encode(bytes(64)).decode()
+    signatures = [{"keyid": each.id, "method": "eddsa", "sig": bogus} for each in many]
+    book.raw["targets/d"] = json.dumps({"signed": document, "signatures": signatures}).encode()
+    assert len(book.raw["targets/d"]) < LARGE
+    await refused(book, role="targets/d", match="too many signatures would have to be checked")
