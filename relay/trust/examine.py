@@ -73,8 +73,9 @@ class Examined:
 async def examine(source: Source, digest: str, before: State | None, *, gun: str | None = None) -> Examined:
     """Examine the trust data whose timestamp has a SHA-256 (hex), which is what notary's record says.
 
-    What ``before`` holds already is not fetched again. With ``gun``, the record's, the certificates of the
-    root must be made out to it, as notary demands: else a server could show the data of another repository.
+    What ``before`` holds already is not fetched again. With ``gun``, the record's, the keys of the root
+    must be in certificates that are made out to it, as notary demands: else a server could show the data of
+    another repository.
 
     Expired metadata is no error. Raises InvalidError if it does not verify, GoneError if a part of it is not
     there, and what the source raises.

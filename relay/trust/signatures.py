@@ -32,7 +32,7 @@ class Checks:
     """Checks the signatures of one repository's files, and counts what that costs."""
 
     def __init__(self, gun: str | None) -> None:
-        """``gun`` is what a root's certificates must be made out to; None: to whatever they are."""
+        """``gun`` is what a root's certificates must be made out to; None: it needs none."""
         self.made = 0
         """How many signatures were checked."""
         self._gun = gun
@@ -66,7 +66,7 @@ class Checks:
         return self._loaded[key]
 
     def _may_be_root(self, key: Key) -> bool:
-        return key.common_name is not None and (self._gun is None or is_made_out_to(key, self._gun))
+        return self._gun is None or is_made_out_to(key, self._gun)
 
     def _holds(self, document: Document, digest: bytes, signature: Signature, key: Key) -> bool:
         method = _METHODS.get((key.kind, signature.method))

@@ -108,6 +108,8 @@ async def test_the_repository_of_a_root_counts_only_if_one_is_asked_for() -> Non
     source = Stored()
     digest = Book().publish(source)
     assert (await examine(source, digest, None)).state.sha256 == digest
+    bare = Book(root_key=Author.make("ecdsa"))
+    assert (await examine(source, bare.publish(source), None)).state.certificates == {}
     with pytest.raises(InvalidError, match="0 of its 1 keys"):
         await examine(source, digest, None, gun="msr.example.com/prod/app2")
 
