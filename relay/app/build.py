@@ -11,10 +11,10 @@ import structlog
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from relay.app.chores import Heartbeat
 from relay.app.clients import Clients
 from relay.channels.base import secret_parts
 from relay.engine.dispatch import ChannelLoop
-from relay.engine.heartbeat import Greeting, Switch
 from relay.engine.inhibition import Inhibitions
 from relay.engine.intake import Setting
 from relay.engine.own import News
@@ -103,7 +103,7 @@ def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
     watched = {watcher.watch: watcher.sources for watcher in watchers}
     rules = Rules(router(settings), Inhibitions(settings.inhibit), settings.times)
     pinged = [each.name for each in settings.heartbeats if each.url is not None]
-    return Setting(policy(settings), rules, watched, pinged)
+    return Setting(policy(settings), rules, watched, pinged, settings.evidence.enabled)
 
 
 def watchers(settings: Settings, tools: Tools) -> Iterator[Watcher[Any]]:
@@ -150,9 +150,11 @@ def pages(settings: Settings, clock: Clock) -> Pages:
     return Pages(clock=clock, timezone=ZoneInfo(settings.timezone))
 
 
-def heartbeats(settings: Settings) -> list[Switch | Greeting]:
-    """Return the heartbeats, ready to beat."""
-    return [each.built(settings.timezone) for each in settings.heartbeats]
+def heartbeats(settings: Settings) -> list[Heartbeat]:
+    """Return the heartbeats, and the anchoring of the evidence, ready to beat."""
+    anchoring = settings.evidence.anchoring(settings.timezone)
+    beats: list[Heartbeat] = [each.built(settings.timezone) for each in settings.heartbeats]
+    return beats if anchoring is None else [*beats, anchoring]
 
 
 def senders(
@@ -213,6 +215,9 @@ def secrets(settings: Settings) -> tuple[str, ...]:
             found += [proxy, unquote(urlsplit(proxy).password or "")]
     for channel in settings.destinations:
         found.extend(channel.secrets())
+    if settings.evidence.key is not None:
+        key = settings.evidence.key.get_secret_value()
+        found += [key, *(line for line in key.splitlines() if not line.startswith("-----"))]
     for heartbeat in settings.heartbeats:
         for secret in (heartbeat.url, heartbeat.proxy):
             if secret is not None:

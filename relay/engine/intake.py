@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from relay.engine.evidence import drafts
 from relay.engine.lifecycle import recent_of
 from relay.engine.planning import Rules, World, close, event_of, pass_time, plan, sight_memo
 from relay.engine.policy import Policy
@@ -35,13 +36,14 @@ _GROUPS = timedelta(days=7)
 class Setting:
     """The part of the configuration that intake works by; replaced whole when it is reloaded.
 
-    ``watched`` are the sources of each watch.
+    ``watched`` are the sources of each watch. ``evidence`` tells whether the evidence log is kept.
     """
 
     policy: Policy
     rules: Rules
     watched: Mapping[Watch, Collection[str]]
     heartbeats: Collection[str] = ()
+    evidence: bool = True
 
 
 class Intake:
@@ -133,6 +135,8 @@ class Intake:
             events = [event_of(fact, report, setting.policy) for fact in report.facts]
             known = await self._store.known_events([event.id for event in events]) if events else set()
             decided, world = plan(report, events, known, self._world, setting.policy, setting.rules)
+            if setting.evidence:
+                decided = replace(decided, evidence=drafts(decided.events))
             self._reach(Step.PLANNED)
             await self._commit(decided, world)
 

@@ -225,6 +225,14 @@ CATALOGUE: dict[str, EventType] = {
             lasting=False,
         ),
         EventType(
+            "evidence.anchored",
+            "Where the evidence log ends: told on a schedule, to the one channel that is configured for it.",
+            _S.INFO,
+            _K.RELAY,
+            d.EvidenceAnchored,
+            lasting=False,
+        ),
+        EventType(
             "relay.resumed",
             "The relay was away, not running or asleep, and watches again.",
             _S.WARNING,

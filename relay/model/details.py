@@ -287,6 +287,17 @@ class Heartbeat(Details):
     troubles: list[str] = Field(description="what is not well with the relay, as /readyz tells it")
 
 
+class EvidenceAnchored(Details):
+    """Where the evidence log ends: whoever keeps this can tell later whether it was rewritten."""
+
+    seq: int = Field(description="number of its last entry")
+    hash: str = Field(description="that entry's hash, SHA-256 in hex, which covers all entries before it")
+    scheduled_at: datetime = Field(description="the time of the schedule that this tells")
+    signature: str | None = Field(
+        description="the public ed25519 key and its signature of seq and hash, as whpk_…:base64; null: no key"
+    )
+
+
 class Missed(Details):
     """Something that happened while the relay was away."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from relay.model.alert import Alert
 from relay.model.delivery import Delivery
 from relay.model.event import Event
+from relay.model.evidence import Draft
 from relay.model.observation import CursorMove
 
 
@@ -39,7 +40,7 @@ class Plan:
     ``unrouted`` are the ids of events that no rule took. ``over`` are the ids of alerts that have ended:
     what was to be told of them later need not be told. ``released`` are the ids of alerts that are
     inhibited no longer. ``groups`` are those that have gathered something. ``at`` is when it was decided,
-    ``memos`` what is to be remembered across restarts, by name.
+    ``memos`` what is to be remembered across restarts, by name. ``evidence`` is appended to the evidence log.
     """
 
     at: datetime | None = None
@@ -53,8 +54,10 @@ class Plan:
     groups: tuple[Group, ...] = ()
     memos: Mapping[str, str] = field(default_factory=dict)
     cursor: CursorMove | None = None
+    evidence: tuple[Draft, ...] = ()
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to commit."""
-        return not (self.events or self.alerts or self.over or self.released or self.memos or self.cursor)
+        told = self.events or self.alerts or self.over or self.released
+        return not (told or self.memos or self.cursor or self.evidence)

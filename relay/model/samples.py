@@ -238,6 +238,17 @@ _DETAILS: dict[str, tuple[str, str, d.Details]] = {
             arrived_at=_WHEN - timedelta(minutes=4),
         ),
     ),
+    "evidence.anchored": (
+        "security",
+        "The evidence log ends at entry 48213",
+        d.EvidenceAnchored(
+            seq=48213,
+            hash="9f2c1c7be0e4fb3f3b0a4f3f0d7a5c4a6a5e0f1b2c3d4e5f60718293a4b5c6d7",
+            scheduled_at=_WHEN,
+            signature="whpk_9TXjTd4cjKpQcIrlQO7E4Hfeb7XRpEzZjHgDVGFwl5M=:"
+            "bm90IGEgcmVhbCBzaWduYXR1cmUsIGJ1dCBhcyBsb25nIGFzIG9uZSBvZiB0aGVtOiA2NCBieXRlcyBsb25nLg==",
+        ),
+    ),
     "relay.heartbeat": (
         "morning",
         "The relay is alive, but does not see everything",

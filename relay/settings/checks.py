@@ -41,6 +41,7 @@ def errors(document: Document, check_when: Callable[[str], None]) -> Iterator[Pr
     for at in range(_length(document, ("rules",))):
         yield from _unknown(_channels_of(document, at), channels, document)
     yield from _unknown(_texts(document, ("heartbeats",), "channel"), channels, document)
+    yield from _unknown(_text(document, ("evidence", "anchor", "channel")), channels, document)
     yield from _unknown_intervals(document)
     for place, when in _texts(document, ("rules",), "when"):
         try:
@@ -90,6 +91,13 @@ def _texts(document: Document, place: Loc, key: str) -> Iterator[tuple[Loc, str]
         node = document.node((*place, at, key))
         if isinstance(node, Scalar) and isinstance(node.value, str):
             yield (*place, at, key), node.value
+
+
+def _text(document: Document, place: Loc) -> Iterator[tuple[Loc, str]]:
+    """Yield the text at a place, if there is one, with its place."""
+    node = document.node(place)
+    if isinstance(node, Scalar) and isinstance(node.value, str):
+        yield place, node.value
 
 
 def _listed(document: Document, place: Loc) -> Iterator[tuple[Loc, str]]:

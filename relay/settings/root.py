@@ -17,6 +17,7 @@ from relay.engine.rules import Rule, default_rules
 from relay.model.catalogue import CATALOGUE
 from relay.model.severity import Severity
 from relay.settings.cluster import ClusterSettings, Url
+from relay.settings.evidence import EvidenceSettings
 from relay.settings.heartbeat import HeartbeatSettings
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -195,6 +196,8 @@ class Settings(RootSettings):
     """How long a graceful stop may take."""
     log: LogSettings = LogSettings()
     """The relay's own log."""
+    evidence: EvidenceSettings = EvidenceSettings()
+    """The evidence log of the trust data's changes."""
     heartbeats: list[HeartbeatSettings] = Field(default_factory=list)
     """Signs of life, to dead man's switches and to channels."""
     report_absence: ReportAbsence = timedelta(minutes=5)

@@ -236,3 +236,22 @@ acknowledgements = Table(
     Column("body", Words, nullable=False),
     Index("acknowledgements_at", "at"),
 )
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("seq", _Serial, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("cluster", Text),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("signature", Text),
+    Column("prev", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+"""The chain of evidence. Its columns are of plain types: what is verified is what the database has, and not
+what reading made of it."""
+
+EVIDENCE_HEAD = "evidence/head"
+"""The scope whose value is the last entry of the evidence that was written, as ``SEQ:HASH``."""

@@ -13,12 +13,14 @@ from relay.model.alert import Alert
 from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState
 from relay.model.errors import StoreError
 from relay.model.event import Event
+from relay.model.evidence import Head
 from relay.model.observation import CursorMove
 from relay.model.plan import Group, Plan, Rewrite
 from relay.model.silence import Acknowledgement, Silence
 from relay.model.steps import Reach, Step, pass_by
-from relay.store import pruning, queue, reads, writes
+from relay.store import evidence, pruning, queue, reads, writes
 from relay.store.database import FileLock, connect, create_file, file_of, parse_url, plain_errors
+from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.migrate import upgrade
 from relay.store.pruning import Cut
 from relay.store.queue import Claim, Waiting
@@ -76,7 +78,8 @@ class Store:
     async def commit(self, plan: Plan) -> None:
         """Make a plan true, all of it or nothing.
 
-        Raises CursorMovedError if the plan's cursor is not where it was read.
+        Raises CursorMovedError if the plan's cursor is not where it was read, or if an anchor of the evidence
+        states another head than it has by now.
         """
         await self._write(self._commit, plan)
         self._reach(Step.COMMITTED)
@@ -153,6 +156,30 @@ class Store:
         """Remove a bounded number of old rows; return how many went."""
         gone: int = await self._write(pruning.prune, cut)
         return gone
+
+    async def prune_evidence(self, cut: EvidenceCut) -> int:
+        """Put a checkpoint in the place of the oldest evidence, a bounded number; return of how many entries.
+
+        Raises BrokenChainError if they do not hold together: then they stay.
+        """
+        gone: int = await self._write(evidence.prune, cut)
+        return gone
+
+    async def walk_evidence(self, wanted: Stretch, take: Take) -> Head | None:
+        """Give the evidence page by page to ``take``, by one state of things, as long as that returns True.
+
+        ``take`` runs in the thread that reads. Return what the store had noted as the last entry, None if
+        nothing.
+        """
+        return await self._read(evidence.walk, wanted, take)
+
+    async def evidence_head(self) -> Head:
+        """Return the last entry of the evidence, as it was noted when it was written."""
+        return await self._read(evidence.head)
+
+    async def evidence_span(self) -> tuple[int, int]:
+        """Return the numbers of the first and last entry of the evidence, 0 and 0 if there is none."""
+        return await self._read(evidence.span)
 
     async def known_events(self, ids: Collection[str]) -> set[str]:
         """Return those of the event ids that are in the store."""

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from types import ModuleType
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Table,
     bindparam,
     delete,
     func,
@@ -17,15 +15,18 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from relay.model.alert import Alert, AlertState
 from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState, Reason
-from relay.model.errors import StoreError
+from relay.model.evidence import Draft
 from relay.model.observation import CursorMove
 from relay.model.plan import Plan, Rewrite
 from relay.model.silence import Acknowledgement, Silence
-from relay.store import rows
+from relay.store import evidence, rows
+from relay.store.errors import CursorMovedError
+from relay.store.inserting import insert_if_new as _insert_if_new
+from relay.store.inserting import insert_new as _insert_new
+from relay.store.inserting import upsert as _upsert
 from relay.store.parts import parts
 from relay.store.schema import (
     ALIVE,
@@ -44,10 +45,6 @@ from relay.store.schema import (
 
 _UNDER_WAY = timedelta(seconds=5)
 """What is due so soon may be sent before the end is committed: then its end has to be told too."""
-
-
-class CursorMovedError(StoreError):
-    """Somebody else has moved the cursor: what was read belongs to an old position and is not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +68,16 @@ class Deed:
 
 
 def commit_plans(connection: Connection, plans: Sequence[Plan]) -> list[None]:
-    """Commit what intake decided. Raises CursorMovedError if a cursor is not where it was read."""
+    """Commit what intake decided. Raises CursorMovedError if a cursor is not where it was read.
+
+    A plan's evidence is appended as it is, whether or not its events are there: whoever made the plan knows
+    what is new.
+    """
+    proofs: list[Draft] = []
     for plan in plans:
         if plan.cursor is not None:
             _move(connection, plan.cursor)
+        proofs += plan.evidence
         _insert_new(
             connection,
             events,
@@ -94,6 +97,7 @@ def commit_plans(connection: Connection, plans: Sequence[Plan]) -> list[None]:
             _upsert(connection, cursors, ["scope"], kept)
         for part in parts(plan.released):
             connection.execute(_release(part, _latest(plan)))
+    evidence.append(connection, proofs)
     return [None] * len(plans)
 
 
@@ -361,28 +365,3 @@ def know_channels(connection: Connection, runs: Sequence[tuple[frozenset[str], d
         )
         held.append(result.rowcount)
     return held
-
-
-def _insert_new(connection: Connection, table: Table, new: list[dict[str, Any]]) -> None:
-    """Insert the rows that are not there yet."""
-    if new:
-        connection.execute(_flavour(connection).insert(table).on_conflict_do_nothing(), new)
-
-
-def _insert_if_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
-    """Insert one row if it is not there yet; tell whether it was new."""
-    # SQLAlchemy counts the rows of an insert only when told to, and those of a list of rows never.
-    statement = _flavour(connection).insert(table).values(row).on_conflict_do_nothing()
-    done = connection.execute(statement, execution_options={"preserve_rowcount": True})
-    return bool(done.rowcount == 1)
-
-
-def _flavour(connection: Connection) -> ModuleType:
-    return postgresql if connection.dialect.name == "postgresql" else sqlite
-
-
-def _upsert(connection: Connection, table: Table, key: list[str], new: list[dict[str, Any]]) -> None:
-    """Insert the rows, in place of those that have the same key."""
-    statement = _flavour(connection).insert(table)
-    others = {column.name: statement.excluded[column.name] for column in table.c if column.name not in key}
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=others), new)

@@ -1,0 +1,162 @@
+"""Evidence: what of the events goes into the chain, and whether a chain holds. Pure."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from relay.engine import signing
+from relay.model.event import Event
+from relay.model.evidence import Broken, Chain, Draft, Entry, Head, Kind, anchor_body, canonical, statement
+
+ANCHORED: Final = "evidence.anchored"
+RECORDS: Final = frozenset({"trust.updated", "trust.deleted", "trust.unreadable"})
+"""The types of events that are records of notary's changefeed."""
+
+_SIGNED: Final = (Kind.ANCHOR, Kind.CHECKPOINT)
+
+
+def drafts(events: Iterable[Event]) -> tuple[Draft, ...]:
+    """Return what of the events goes into the chain, in their order.
+
+    They are to be those that are new: each becomes an entry, however often the same one is handed over.
+    """
+    return tuple(_DRAFTED[event.type](event) for event in events if event.type in _DRAFTED)
+
+
+def _anchor(event: Event) -> Draft:
+    details = event.details
+    return Draft(
+        at=event.seen_at,
+        kind=Kind.ANCHOR,
+        body=anchor_body(Head(details["seq"], details["hash"])),
+        subject=event.subject.name,
+        signature=details["signature"],
+    )
+
+
+def _record(event: Event) -> Draft:
+    body = {
+        "event": event.id,
+        "type": event.type,
+        "gun": event.subject.gun,
+        "happened_at": event.happened_at.isoformat(),
+        "details": event.details,
+    }
+    return Draft(event.seen_at, Kind.RECORD, canonical(body), event.cluster, event.subject.name)
+
+
+_DRAFTED: Final[Mapping[str, Callable[[Event], Draft]]] = {
+    ANCHORED: _anchor,
+    **dict.fromkeys(RECORDS, _record),
+}
+"""What becomes of the events of each type; those of other types leave no entry."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What is known of a chain after going through it.
+
+    ``broken`` is the first entry that does not hold. ``entries`` that hold are there, from ``first`` on. The
+    last signature that is good vouches for everything up to ``signed_through``. ``unreached`` are given
+    anchors from before the chain begins: nothing can be said about them.
+    """
+
+    broken: Broken | None = None
+    entries: int = 0
+    first: Entry | None = None
+    last: Entry | None = None
+    head: Head = field(default_factory=Head)
+    pruned: int = 0
+    pruned_from: int | None = None
+    unsigned_through: int = 0
+    signatures: int = 0
+    signed_through: int = 0
+    anchored: int = 0
+    unreached: tuple[Head, ...] = ()
+
+
+class Verifier:
+    """Goes through a chain in constant memory.
+
+    ``keys`` are the public keys by which anchors and checkpoints must be signed; none: signatures are not
+    looked at. Those up to ``unsigned_until`` need none. ``anchors`` are heads that were told elsewhere.
+    """
+
+    def __init__(
+        self, keys: Collection[str] = (), anchors: Iterable[Head] = (), unsigned_until: int = 0
+    ) -> None:
+        self.verdict = Verdict()
+        self._keys = frozenset(keys)
+        self._unsigned_until = unsigned_until
+        self._anchors: dict[int, list[Head]] = {}
+        for each in anchors:
+            self._anchors.setdefault(each.seq, []).append(each)
+        self._chain = Chain()
+
+    def take(self, entries: Iterable[Entry]) -> bool:
+        """Take the next entries; tell whether to go on."""
+        for entry in entries:
+            verdict = self.verdict
+            verdict.broken = self._chain.step(entry) or self._signature(entry) or self._anchor()
+            if verdict.broken is not None:
+                return False
+            verdict.first, verdict.last = verdict.first or entry, entry
+            verdict.entries += 1
+            verdict.head = self._chain.head
+        return True
+
+    def finish(self, noted: Head | None) -> Verdict:
+        """Look at the end; ``noted`` is what the store has noted as the last entry that it wrote."""
+        verdict, chain = self.verdict, self._chain
+        verdict.broken = verdict.broken or chain.ends(noted) or self._beyond()
+        if chain.checkpoint is not None:
+            verdict.pruned, verdict.pruned_from = chain.checkpoint.count, chain.checkpoint.first_at
+        begins = 0 if chain.checkpoint is None else chain.checkpoint.through
+        verdict.unreached = tuple(
+            each for seq, known in self._anchors.items() if 0 < seq < begins for each in known
+        )
+        return verdict
+
+    def finish_file(self) -> Verdict:
+        """Look at the end of a chain that came without the store's note."""
+        return self.finish(self._chain.head if self.verdict.entries else None)
+
+    def _anchor(self) -> Broken | None:
+        head = self._chain.head
+        for each in self._anchors.get(head.seq, ()):
+            if each.hash != head.hash:
+                return Broken(head.seq, f"has the hash {head.hash}, but the anchor says {each.hash}")
+            self.verdict.anchored += 1
+        return None
+
+    def _beyond(self) -> Broken | None:
+        end = self._chain.head.seq
+        latest = max(self._anchors, default=0)
+        return None if latest <= end else Broken(end + 1, f"is missing: there is an anchor of entry {latest}")
+
+    def _signature(self, entry: Entry) -> Broken | None:
+        if not self._keys or entry.kind not in _SIGNED:
+            return None
+        checkpoint = self._chain.checkpoint if entry.kind == Kind.CHECKPOINT else None
+        if entry.signature is None:
+            if entry.seq <= self._unsigned_until:
+                return None
+            return Broken(entry.seq, f"is not signed; --unsigned-until {entry.seq} lets that pass")
+        wrong = signing.trouble(entry.signature, statement(entry.kind, entry.body), self._keys)
+        if wrong is not None:
+            return Broken(entry.seq, wrong)
+        if checkpoint is not None and checkpoint.unsigned > self._unsigned_until:
+            passed = f"--unsigned-until {checkpoint.unsigned} lets that pass"
+            return Broken(
+                entry.seq,
+                f"stands for entries that were pruned without its key, up to {checkpoint.unsigned}; {passed}",
+            )
+        self.verdict.signatures += 1
+        self.verdict.signed_through = max(self.verdict.signed_through, _states(entry))
+        return None
+
+
+def _states(entry: Entry) -> int:
+    content: Mapping[str, Any] = entry.content
+    seq = content.get("seq" if entry.kind == Kind.ANCHOR else "through")
+    return seq if isinstance(seq, int) else 0
