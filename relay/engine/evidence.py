@@ -57,8 +57,10 @@ class Verdict:
     """What is known of a chain after going through it.
 
     ``broken`` is the first entry that does not hold. ``entries`` that hold are there, from ``first`` on. The
-    last signature that is good vouches for everything up to ``signed_through``. ``unreached`` are given
-    anchors from before the chain begins: nothing can be said about them.
+    last signature that is good vouches for everything up to ``signed_through``. ``claimed`` are the public
+    keys that signatures name, whether or not these were looked at. ``last_anchor`` is the last entry that was
+    told elsewhere. ``unreached`` are given anchors of entries that are not there to be compared: nothing can
+    be said about them.
     """
 
     broken: Broken | None = None
@@ -71,6 +73,8 @@ class Verdict:
     unsigned_through: int = 0
     signatures: int = 0
     signed_through: int = 0
+    claimed: set[str] = field(default_factory=set)
+    last_anchor: Entry | None = None
     anchored: int = 0
     unreached: tuple[Head, ...] = ()
 
@@ -79,19 +83,30 @@ class Verifier:
     """Goes through a chain in constant memory.
 
     ``keys`` are the public keys by which anchors and checkpoints must be signed; none: signatures are not
-    looked at. Those up to ``unsigned_until`` need none. ``anchors`` are heads that were told elsewhere.
+    looked at. Those up to ``unsigned_until`` need none; with ``signed`` there must be at least one signature.
+    ``anchors`` are heads that were told elsewhere. With ``gaps`` it is a part of a chain that is looked at,
+    from which entries were left out.
     """
 
     def __init__(
-        self, keys: Collection[str] = (), anchors: Iterable[Head] = (), unsigned_until: int = 0
+        self,
+        keys: Collection[str] = (),
+        anchors: Iterable[Head] = (),
+        unsigned_until: int = 0,
+        *,
+        signed: bool = False,
+        gaps: bool = False,
     ) -> None:
         self.verdict = Verdict()
-        self._keys = frozenset(keys)
+        self.keys = frozenset(keys)
+        self._signed = signed
         self._unsigned_until = unsigned_until
+        self._gaps = gaps
+        self._met: set[Head] = set()
         self._anchors: dict[int, list[Head]] = {}
         for each in anchors:
             self._anchors.setdefault(each.seq, []).append(each)
-        self._chain = Chain()
+        self._chain = Chain(gaps=gaps)
 
     def take(self, entries: Iterable[Entry]) -> bool:
         """Take the next entries; tell whether to go on."""
@@ -102,57 +117,83 @@ class Verifier:
                 return False
             verdict.first, verdict.last = verdict.first or entry, entry
             verdict.entries += 1
+            if entry.signature is not None:
+                verdict.claimed.add(entry.signature.partition(":")[0])
+            if entry.kind == Kind.ANCHOR:
+                verdict.last_anchor = entry
             verdict.head = self._chain.head
         return True
 
     def finish(self, noted: Head | None) -> Verdict:
         """Look at the end; ``noted`` is what the store has noted as the last entry that it wrote."""
         verdict, chain = self.verdict, self._chain
-        verdict.broken = verdict.broken or chain.ends(noted) or self._beyond()
+        verdict.broken = verdict.broken or chain.ends(noted) or self._beyond() or self._unsigned()
         if chain.checkpoint is not None:
             verdict.pruned, verdict.pruned_from = chain.checkpoint.count, chain.checkpoint.first_at
-        begins = 0 if chain.checkpoint is None else chain.checkpoint.through
-        verdict.unreached = tuple(
-            each for seq, known in self._anchors.items() if 0 < seq < begins for each in known
-        )
+        told = (each for _, known in sorted(self._anchors.items()) for each in known)
+        verdict.unreached = tuple(each for each in told if each not in self._met)
         return verdict
 
     def finish_file(self) -> Verdict:
         """Look at the end of a chain that came without the store's note."""
         return self.finish(self._chain.head if self.verdict.entries else None)
 
+    @property
+    def next(self) -> int:
+        """The number of the entry that should come next."""
+        return self._chain.head.seq + 1
+
+    def sure_through(self) -> int:
+        """Return up to which entry everything holds, by what is known so far."""
+        broken = self.verdict.broken
+        if broken is None:
+            return self._chain.head.seq
+        if not broken.earlier:
+            return broken.seq - 1
+        vouched = [each.seq for each in self._met]
+        return max(vouched, default=0) if not self.keys else max([self.verdict.signed_through, *vouched])
+
     def _anchor(self) -> Broken | None:
         head = self._chain.head
         for each in self._anchors.get(head.seq, ()):
             if each.hash != head.hash:
-                return Broken(head.seq, f"has the hash {head.hash}, but the anchor says {each.hash}")
-            self.verdict.anchored += 1
+                why = f"has the hash {head.hash}, but the anchor says {each.hash}"
+                return Broken(head.seq, why, earlier=True)
+            self._met.add(each)
+            self.verdict.anchored = len(self._met)
         return None
 
     def _beyond(self) -> Broken | None:
+        if self._gaps:
+            return None
         end = self._chain.head.seq
         latest = max(self._anchors, default=0)
         return None if latest <= end else Broken(end + 1, f"is missing: there is an anchor of entry {latest}")
 
+    def _unsigned(self) -> Broken | None:
+        if not self._signed or self.verdict.signatures or not self.verdict.entries:
+            return None
+        why = "is the last one, and nothing up to it is signed by the key that was given"
+        return Broken(self._chain.head.seq, why, earlier=True)
+
     def _signature(self, entry: Entry) -> Broken | None:
-        if not self._keys or entry.kind not in _SIGNED:
+        if not self.keys or entry.kind not in _SIGNED:
             return None
         checkpoint = self._chain.checkpoint if entry.kind == Kind.CHECKPOINT else None
         if entry.signature is None:
             if entry.seq <= self._unsigned_until:
                 return None
-            return Broken(entry.seq, f"is not signed; --unsigned-until {entry.seq} lets that pass")
-        wrong = signing.trouble(entry.signature, statement(entry.kind, entry.body), self._keys)
+            why = f"is not signed; --unsigned-until {entry.seq} lets that pass"
+            return Broken(entry.seq, why, earlier=True)
+        wrong = signing.trouble(entry.signature, statement(entry.kind, entry.body), self.keys)
         if wrong is not None:
-            return Broken(entry.seq, wrong)
+            return Broken(entry.seq, wrong, earlier=True)
         if checkpoint is not None and checkpoint.unsigned > self._unsigned_until:
-            passed = f"--unsigned-until {checkpoint.unsigned} lets that pass"
-            return Broken(
-                entry.seq,
-                f"stands for entries that were pruned without its key, up to {checkpoint.unsigned}; {passed}",
-            )
+            stands = f"stands for entries that its key did not vouch for, up to {checkpoint.unsigned}"
+            return Broken(entry.seq, f"{stands}; --unsigned-until {checkpoint.unsigned} lets that pass")
         self.verdict.signatures += 1
-        self.verdict.signed_through = max(self.verdict.signed_through, _states(entry))
+        if not self._gaps:
+            self.verdict.signed_through = max(self.verdict.signed_through, _states(entry))
         return None
 
 

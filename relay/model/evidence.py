@@ -200,7 +200,7 @@ class Checkpoint:
     """What stands for pruned entries: all up to ``through``, whose hash is ``hash``.
 
     ``first_at`` and ``last_at`` are the times of the first and last of them, in microseconds since 1970.
-    Those up to ``unsigned`` were pruned without the key that signs this one.
+    Those up to ``unsigned`` were pruned, or anchored, without the key that signs this one.
     """
 
     through: int
@@ -232,20 +232,28 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The first entry that does not hold, or is missing, and why."""
+    """The first entry that does not hold, or is missing, and why.
+
+    ``earlier``: it is known by what contradicts it, and what was changed may as well lie before it.
+    """
 
     seq: int
     why: str
+    earlier: bool = False
 
     def __str__(self) -> str:
         return f"entry {self.seq} {self.why}"
 
 
 class Chain:
-    """Follows a chain, entry by entry, in constant memory."""
+    """Follows a chain, entry by entry, in constant memory.
 
-    def __init__(self) -> None:
+    With ``gaps`` entries may be left out of it: those that stand side by side still have to fit.
+    """
+
+    def __init__(self, *, gaps: bool = False) -> None:
         self.head = Head()
+        self._gaps = gaps
         self.checkpoint: Checkpoint | None = None
         self._begun = False
 
@@ -255,6 +263,8 @@ class Chain:
         intact = entry.intact
         if first and entry.kind == Kind.CHECKPOINT and intact:
             return self._begin(entry)
+        if self._gaps and intact and entry.seq > self.head.seq + 1:
+            self.head = Head(entry.seq - 1, entry.prev)
         expected = self.head.seq + 1
         if entry.seq != expected:
             if first and not intact:
@@ -271,7 +281,7 @@ class Chain:
         if entry.prev != self.head.hash:
             return Broken(entry.seq, f"does not follow entry {self.head.seq}: one of the two was replaced")
         if entry.kind == Kind.ANCHOR and entry.body != anchor_body(self.head):
-            return Broken(entry.seq, "is an anchor of another chain: an entry before it was replaced")
+            return Broken(entry.seq, "is an anchor of another chain: an entry before it was replaced", True)
         self.head = Head(entry.seq, entry.hash)
         return None
 

@@ -35,13 +35,17 @@ Take = Callable[[Sequence[Entry]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Which entries are wanted; None: any. ``since`` and ``until`` (not included) are times of seeing."""
+    """Which entries are wanted; None: any. ``since`` and ``until`` (not included) are times of seeing.
+
+    ``before`` is the number of the last entry of the page before, where the newest come first.
+    """
 
     cluster: str | None = None
     kind: str | None = None
     subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    before: int | None = None
     newest_first: bool = False
 
 
@@ -130,6 +134,8 @@ def _conditions(wanted: Stretch) -> Iterator[Any]:
         value = getattr(wanted, name)
         if value is not None:
             yield evidence.c[name] == value
+    if wanted.before is not None:
+        yield evidence.c.seq < wanted.before
     if wanted.since is not None:
         yield evidence.c.at >= microseconds(wanted.since)
     if wanted.until is not None:
@@ -182,10 +188,7 @@ def _prune(connection: Connection, cut: EvidenceCut) -> int:
 
 def _checkpoint(chain: Chain, old: Sequence[Entry], first: Entry, signer: Signer | None) -> Checkpoint:
     before, last = chain.checkpoint, old[-1]
-    unsigned = last.seq if signer is None else 0
-    if before is not None and signer is not None:
-        own = signer.made(first.signature, statement(Kind.CHECKPOINT, first.body))
-        unsigned = before.unsigned if own else before.through
+    unsigned = last.seq if signer is None else _unsigned(signer, before, [first, *old])
     return Checkpoint(
         through=last.seq,
         hash=last.hash,
@@ -194,3 +197,14 @@ def _checkpoint(chain: Chain, old: Sequence[Entry], first: Entry, signer: Signer
         last_at=last.at,
         unsigned=unsigned,
     )
+
+
+def _unsigned(signer: Signer, before: Checkpoint | None, found: Sequence[Entry]) -> int:
+    """Return up to where the key did not vouch for what it is to stand for from now on: else whoever rewrites
+    the old entries would only have to wait until they are pruned, and signed for."""
+    unsigned = 0 if before is None else before.unsigned
+    for entry in found:
+        if entry.kind in (Kind.ANCHOR, Kind.CHECKPOINT):
+            own = signer.made(entry.signature, statement(entry.kind, entry.body))
+            unsigned = unsigned if own else entry.seq
+    return unsigned

@@ -344,7 +344,7 @@ async def test_a_checkpoint_is_not_vouched_for_by_signing_the_next_one(store: St
     await store.prune_evidence(EvidenceCut(later(6.5), later(102), KEY))
     verdict = await verify(store, keys=(KEY.public,))
     assert verdict.broken is not None
-    assert "pruned without its key, up to 3" in verdict.broken.why
+    assert "its key did not vouch for, up to 3" in verdict.broken.why
     assert (await verify(store, keys=(KEY.public,), unsigned_until=3)).broken is None
 
 
