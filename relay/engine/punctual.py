@@ -72,12 +72,15 @@ class Punctual(ABC):
 
     async def run(self) -> None:
         """Tell until cancelled."""
+        moved = False
         while True:
             try:
                 pause = await self._step()
+                moved = False
             except CursorMovedError:
-                # What a reload has cancelled may have been committed all the same.
-                pause = 0.0
+                # What a reload has cancelled may have been committed all the same. What moves on all the
+                # time, as the evidence does while a long feed is read, is left some room.
+                pause, moved = (_STORE_PAUSE if moved else 0.0), True
             except StoreError as error:
                 self._store_failed(error)
                 pause = _STORE_PAUSE

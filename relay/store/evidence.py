@@ -94,8 +94,10 @@ def _end(connection: Connection) -> Head:
 
 def _noted(connection: Connection, *, lock: bool = False) -> Head | None:
     query = select(cursors.c.value).where(cursors.c.scope == EVIDENCE_HEAD)
+    with _any_text(connection):
+        found: Any = connection.execute(query.with_for_update() if lock else query).scalar()
     try:
-        return Head.read(connection.execute(query.with_for_update() if lock else query).scalar() or "")
+        return Head.read(found) if isinstance(found, str) else None
     except ValueError:
         return None
 
@@ -149,11 +151,11 @@ def _any_text(connection: Connection) -> Iterator[None]:
         yield
         return
     driver: Any = connection.connection.dbapi_connection
-    driver.text_factory = lambda raw: raw.decode(errors="surrogateescape")
+    before, driver.text_factory = driver.text_factory, lambda raw: raw.decode(errors="surrogateescape")
     try:
         yield
     finally:
-        driver.text_factory = str
+        driver.text_factory = before
 
 
 def prune(connection: Connection, cuts: Sequence[EvidenceCut]) -> list[int]:

@@ -1,19 +1,12 @@
 """The evidence log: a chain in the order of the commits, in which every change is found."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from sqlalchemy import text
 
-from relay.engine.evidence import Verdict, Verifier, drafts
+from relay.engine.evidence import Verifier, drafts
 from relay.engine.intake import Intake, Setting
 from relay.engine.planning import Rules
 from relay.engine.policy import Policy
@@ -23,74 +16,29 @@ from relay.model.evidence import (
     GENESIS,
     BrokenChainError,
     Draft,
-    Entry,
     Head,
     Kind,
-    anchor_body,
     canonical,
     link,
-    statement,
 )
 from relay.model.observation import CursorMove, Fact, Report, Watch
 from relay.model.plan import Plan
 from relay.store import CursorMovedError, EvidenceCut, Store, Stretch
-from relay.store.database import connect, parse_url
 from tests.engine.things import router
+from tests.store.chains import (
+    KEY,
+    anchored,
+    broken,
+    change,
+    deleted,
+    entries,
+    fill,
+    insert,
+    rewritten,
+    verify,
+)
 from tests.store.conftest import OpenStore
 from tests.store.things import HELL, NOW, event, later
-
-SEED = "whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
-KEY = Key(SEED)
-COLUMNS = ("seq", "at", "cluster", "kind", "subject", "body", "signature", "prev", "hash")
-
-
-def deleted(number: int, **fields: Any) -> Plan:
-    seen = event(f"evt_{number}", seen_at=later(number), details={"record_id": str(number)}, **fields)
-    return Plan(at=later(number), events=(seen,), evidence=drafts([seen]))
-
-
-def anchored(head: Head, at: float, key: Key | None = KEY) -> Plan:
-    body = anchor_body(head)
-    signature = None if key is None else key.sign(statement(Kind.ANCHOR, body))
-    draft = Draft(later(at), Kind.ANCHOR, body, subject="security", signature=signature)
-    return Plan(at=later(at), evidence=(draft,))
-
-
-async def fill(store: Store, count: int, *, anchor_at: int = 0) -> None:
-    for number in range(1, count + 1):
-        await store.commit(deleted(number))
-        if number == anchor_at:
-            await store.commit(anchored(await store.evidence_head(), number))
-
-
-async def entries(store: Store) -> list[Entry]:
-    found: list[Entry] = []
-
-    def take(page: Any) -> bool:
-        found.extend(page)
-        return True
-
-    await store.walk_evidence(Stretch(), take)
-    return found
-
-
-async def verify(
-    store: Store, *anchors: Head, keys: tuple[str, ...] = (), unsigned_until: int = 0
-) -> Verdict:
-    verifier = Verifier(keys, anchors, unsigned_until)
-    return verifier.finish(await store.walk_evidence(Stretch(), verifier.take))
-
-
-def broken(verdict: Verdict) -> int | None:
-    return None if verdict.broken is None else verdict.broken.seq
-
-
-def change(url: str, *statements: str, **values: Any) -> None:
-    engine = connect(parse_url(url), writing=True)
-    with engine.begin() as connection:
-        for each in statements:
-            connection.execute(text(each), values)
-    engine.dispose()
 
 
 async def test_records_are_chained_in_the_order_of_their_commits(store: Store) -> None:
@@ -203,15 +151,6 @@ async def test_what_is_changed_is_found_and_named(
     assert broken(await verify(store)) == named
 
 
-async def insert(store: Store, url: str, entry: Entry) -> None:
-    names = ", ".join(COLUMNS)
-    change(
-        url,
-        f"INSERT INTO evidence ({names}) VALUES ({', '.join(f':{name}' for name in COLUMNS)})",
-        **{name: getattr(entry, name) for name in COLUMNS},
-    )
-
-
 async def test_an_entry_that_somebody_added_is_found_though_it_fits(store: Store, url: str) -> None:
     await fill(store, 3)
     forged = link(
@@ -229,22 +168,6 @@ async def test_after_tampering_the_relay_goes_on_and_it_is_still_found(store: St
     change(url, "UPDATE cursors SET value = 'nonsense' WHERE scope = 'evidence/head'")
     await store.commit(deleted(8))
     assert broken(await verify(store)) == 5
-
-
-async def rewritten(store: Store, url: str, *, count: int) -> None:
-    """The work of somebody who can write the store and computes all hashes: entry 2 tells something else."""
-    found = await entries(store)
-    change(url, "DELETE FROM evidence")
-    head = Head()
-    for entry in found[:count]:
-        body = entry.body.replace('"record_id":"2"', '"record_id":"9"')
-        time = entry.time
-        assert time is not None
-        draft = Draft(time, entry.kind, body, entry.cluster, entry.subject, signature=entry.signature)
-        made = link(entry.seq, draft, head.hash)
-        await insert(store, url, made)
-        head = Head(made.seq, made.hash)
-    change(url, "UPDATE cursors SET value = :value WHERE scope = 'evidence/head'", value=str(head))
 
 
 async def test_who_rewrites_it_all_contradicts_an_anchor(store: Store, url: str) -> None:
@@ -368,59 +291,3 @@ async def test_it_is_read_in_pages_and_by_one_state_of_things(store: Store) -> N
     wanted = Stretch(subject="prod/app", since=later(100), until=later(1100), newest_first=True)
     await store.walk_evidence(wanted, lambda page: newest.extend(each.seq for each in page) or True)
     assert newest == list(range(1099, 99, -1))
-
-
-@pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with a signed checkpoint, records and a signed anchor."""
-    path = tmp_path_factory.mktemp("chain") / "relay.db"
-
-    async def make() -> None:
-        store = Store(f"sqlite:///{path}")
-        try:
-            await fill(store, 8, anchor_at=6)
-            await store.prune_evidence(EvidenceCut(later(3.5), NOW + timedelta(days=1), KEY))
-        finally:
-            store.close()
-
-    asyncio.run(make())
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.execute("PRAGMA journal_mode=DELETE")
-    return path
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_one_byte_anywhere_is_found_and_the_entry_named(
-    chain: Path, tmp_path: Path, data: st.DataObject
-) -> None:
-    copy = tmp_path / "relay.db"
-    copy.write_bytes(chain.read_bytes())
-    seq = data.draw(st.integers(3, 9), label="entry")
-    column = data.draw(st.sampled_from(COLUMNS), label="column")
-    with closing(sqlite3.connect(copy)) as connection:
-        connection.text_factory = bytes
-        (old,) = connection.execute(f"SELECT {column} FROM evidence WHERE seq = ?", (seq,)).fetchone()
-        if isinstance(old, int):
-            new: Any = old ^ (1 << data.draw(st.integers(0, 62), label="bit"))
-            if column == "seq" and 3 <= new <= 9:
-                connection.execute("DELETE FROM evidence WHERE seq = ?", (new,))
-        elif not old:
-            new = b"\x00"
-        else:
-            place = data.draw(st.integers(0, len(old) - 1), label="byte")
-            other = data.draw(st.integers(0, 255).filter(lambda byte: byte != old[place]), label="value")
-            new = old[:place] + bytes([other]) + old[place + 1 :]
-        value = "CAST(? AS TEXT)" if isinstance(new, bytes) else "?"
-        connection.execute(f"UPDATE evidence SET {column} = {value} WHERE seq = ?", (new, seq))
-        connection.commit()
-    store = Store(f"sqlite:///{copy}")
-    try:
-        verdict = asyncio.run(verify(store))
-    finally:
-        store.close()
-    # An entry whose number was changed is missing where it was, or does not fit where it is; if it was the
-    # first one, all before the next one are missing.
-    allowed = {seq} if column != "seq" else {seq, new, 1}
-    assert broken(verdict) in allowed
