@@ -59,7 +59,9 @@ def notes(verdict: Verdict, verifier: Verifier, *, file: bool, partial: bool) ->
     """Yield what a reader of the verdict should know or do."""
     if verdict.broken is not None:
         sure = verifier.sure_through()
-        yield f"Up to entry {sure} it holds." if sure else "Of no entry is it certain that it holds."
+        yield (
+            f"Nothing contradicts what is up to entry {sure}." if sure else "Nothing in it can be relied on."
+        )
         yield "Keep a copy of the store as it is. Compare with exports, and with messages that told anchors."
         if file and not partial and "missing" in verdict.broken.why:
             yield "If only a part was exported, --partial verifies what is there."

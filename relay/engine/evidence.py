@@ -144,7 +144,7 @@ class Verifier:
         return self._chain.head.seq + 1
 
     def sure_through(self) -> int:
-        """Return up to which entry everything holds, by what is known so far."""
+        """Return up to which entry nothing contradicts anything, by what is known so far."""
         broken = self.verdict.broken
         if broken is None:
             return self._chain.head.seq

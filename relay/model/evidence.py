@@ -125,8 +125,8 @@ class Entry:
         # SQLite keeps any type in any column, and the same bytes as a text or as a blob look alike in JSON.
         typed = type(self.seq) is type(self.at) is int
         texts = (self.kind, self.subject, self.body, self.prev, self.hash)
-        typed = typed and all(type(each) is str for each in texts)
-        typed = typed and all(each is None or type(each) is str for each in (self.cluster, self.signature))
+        typed = typed and all(isinstance(each, str) for each in texts)
+        typed = typed and all(isinstance(each, str | None) for each in (self.cluster, self.signature))
         return typed and self.digest() == self.hash
 
     def digest(self) -> str:
@@ -263,9 +263,9 @@ class Chain:
         intact = entry.intact
         if first and entry.kind == Kind.CHECKPOINT and intact:
             return self._begin(entry)
-        if self._gaps and intact and entry.seq > self.head.seq + 1:
-            self.head = Head(entry.seq - 1, entry.prev)
         expected = self.head.seq + 1
+        if self._gaps and entry.seq > expected:
+            self.head, expected = Head(entry.seq - 1, entry.prev), entry.seq
         if entry.seq != expected:
             if first and not intact:
                 return Broken(entry.seq, "was changed: its content does not fit its hash")
@@ -279,9 +279,12 @@ class Chain:
         if entry.kind == Kind.CHECKPOINT:
             return Broken(entry.seq, "is a checkpoint, which only the first entry can be")
         if entry.prev != self.head.hash:
-            return Broken(entry.seq, f"does not follow entry {self.head.seq}: one of the two was replaced")
+            why = f"does not follow entry {self.head.seq}: one of the two was replaced"
+            return Broken(entry.seq, why, earlier=True)
         if entry.kind == Kind.ANCHOR and entry.body != anchor_body(self.head):
-            return Broken(entry.seq, "is an anchor of another chain: an entry before it was replaced", True)
+            return Broken(
+                entry.seq, "is an anchor of another chain: an entry before it was replaced", earlier=True
+            )
         self.head = Head(entry.seq, entry.hash)
         return None
 
