@@ -271,8 +271,28 @@ async def test_a_checkpoint_is_not_vouched_for_by_signing_the_next_one(store: St
     assert (await verify(store, keys=(KEY.public,), unsigned_until=3)).broken is None
 
 
-async def test_it_is_read_in_pages_and_by_one_state_of_things(store: Store) -> None:
-    """What is appended while somebody verifies is not seen half."""
+async def test_what_is_appended_or_pruned_while_somebody_verifies_is_not_seen_half(
+    store: Store, url: str, open_store: OpenStore
+) -> None:
+    drafted = [draft for number in range(1, 1202) for draft in deleted(number).evidence]
+    await store.commit(Plan(evidence=tuple(drafted)))
+    reader, verifier, loop = open_store(url), Verifier(), asyncio.get_running_loop()
+
+    async def meanwhile() -> None:
+        await store.prune_evidence(EvidenceCut(later(600), later(2000)))
+        await store.commit(deleted(3000))
+
+    def take(page: Any) -> bool:
+        asyncio.run_coroutine_threadsafe(meanwhile(), loop).result(20)
+        return verifier.take(page)
+
+    verdict = verifier.finish(await reader.walk_evidence(Stretch(), take))
+    assert (verdict.broken, verdict.entries, verdict.head.seq) == (None, 1201, 1201)
+    verdict = await verify(store)
+    assert (verdict.broken, verdict.head.seq, verdict.pruned) == (None, 1204, 599)
+
+
+async def test_it_is_read_in_pages(store: Store) -> None:
     plans = [deleted(number) for number in range(1, 1202)]
     await store.commit(
         Plan(events=tuple(p.events[0] for p in plans), evidence=sum((p.evidence for p in plans), ()))
