@@ -19,7 +19,7 @@ from relay.engine.inhibition import Inhibitions
 from relay.engine.intake import Setting
 from relay.engine.own import News
 from relay.engine.planning import Rules
-from relay.engine.policy import About, Damping, Flap, Policy
+from relay.engine.policy import About, Damping, Flap, Mass, Policy
 from relay.engine.routing import Expression, Router
 from relay.engine.rules import Rule
 from relay.engine.scene import Scene
@@ -89,6 +89,11 @@ def policy(settings: Settings) -> Policy:
         severities=settings.severities,
         clusters={each.name: About(each.labels, each.notes) for each in settings.clusters},
         failures={each.name: each.failures for each in settings.clusters},
+        mass={
+            each.name: Mass(found.count, found.within, found.per, found.update)
+            for each in settings.clusters
+            if (found := each.mass_deletion) is not None
+        },
     )
 
 

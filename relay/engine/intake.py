@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from relay.engine.deletions import DELETIONS, FEED, Deletions, memo, still_counted
 from relay.engine.lifecycle import recent_of
 from relay.engine.planning import Rules, World, close, event_of, pass_time, plan, sight_memo
 from relay.engine.policy import Policy
@@ -80,14 +81,17 @@ class Intake:
         """Take up the alerts where the last process left them. Raises StoreError."""
         alerts = {alert.fingerprint: alert for alert in await self._store.open_alerts()}
         policy = self._setting.policy
-        sights = {}
+        sights, deletions = {}, {}
         for cluster in {watch.cluster for watch in self._setting.watched} - {None}:
             kept = await self._store.cursor(sight_memo(str(cluster)))
             if kept is not None:
                 sights[str(cluster)] = Sight.read(str(cluster), policy.failures_of(cluster), kept)
+            counted = await self._store.cursor(memo(str(cluster)))
+            if counted is not None:
+                deletions[str(cluster)] = Deletions.read(counted)
         groups = {group.key: group for group in await self._store.groups(now - _GROUPS)}
         recent = recent_of(await self._store.recent_alerts(now - policy.memory))
-        self._world = World(alerts, sights, groups, recent)
+        self._world = World(alerts, sights, groups, recent, deletions)
         await self.change(self._setting, now)
 
     async def change(self, setting: Setting, now: datetime) -> None:
@@ -171,6 +175,8 @@ def _watched(alert: Alert, setting: Setting) -> bool:
     if alert.cluster is None:
         gone = _removed(Watch(None, alert.watcher), alert.source, setting)
         return alert.watcher in OWN_WATCHERS and not gone
+    if alert.watcher == DELETIONS:
+        return Watch(alert.cluster, FEED) in setting.watched and still_counted(alert, setting.policy)
     if alert.watcher == SIGHT:
         return any(watch.cluster == alert.cluster for watch in setting.watched)
     sources = setting.watched.get(Watch(alert.cluster, alert.watcher))

@@ -1,9 +1,10 @@
 """Planning: from a report to everything that becomes true because of it. Pure: no I/O, no clock."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from relay.engine.deletions import FEED, Account, Deletions, covered, listed, memo, telling, ways
 from relay.engine.grouping import common, join, key_of
 from relay.engine.holding import RECHECK
 from relay.engine.inhibition import Inhibitions
@@ -14,6 +15,7 @@ from relay.engine.routing import OWN_RULE, Route, Router
 from relay.engine.rules import GroupOptions
 from relay.engine.sight import SIGHT, Sight
 from relay.model.alert import Alert, AlertState, Told
+from relay.model.catalogue import stands_for
 from relay.model.delivery import Delivery, DeliveryState, Reason
 from relay.model.event import Event, Status
 from relay.model.ids import stable_id
@@ -29,12 +31,13 @@ _MANY = 1000
 @dataclass(frozen=True, slots=True)
 class World:
     """What planning knows: the open alerts by fingerprint, what can be seen of each cluster, the groups by
-    key, and how often alerts that have lately resolved came and went."""
+    key, how often alerts that have lately resolved came and went, and each cluster's deletions."""
 
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     sights: Mapping[str, Sight] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
     recent: Recent = field(default_factory=dict)
+    deletions: Mapping[str, Deletions] = field(default_factory=dict)
 
 
 def sight_memo(cluster: str) -> str:
@@ -58,6 +61,7 @@ class _Draft:
         self.released: list[str] = []
         self.groups: dict[str, Group] = {}
         self.memos: dict[str, str] = {}
+        self._borrowed: dict[str, list[Route]] = {}
 
     def remember(self, cluster: str, before: Sight | None, sight: Sight) -> None:
         """Keep what can be seen of a cluster across restarts, if it has changed."""
@@ -73,6 +77,20 @@ class _Draft:
             escalation = route.reason is Reason.ESCALATION
             self._deliver(event, route, self._at + route.after if escalation else self._at)
 
+    def cover(self, event: Event, alert: str) -> None:
+        """Keep a one-off event that an alert tells in its place, on each way that it would have gone."""
+        routes = self._router.route(event)
+        self._add(event, routes)
+        for route in routes:
+            made = self._deliver(event, replace(route, group=None), self._at)
+            self.deliveries[made.id] = covered(made, alert, self._at)
+        self.borrow(alert, routes)
+
+    def borrow(self, alert: str, routes: Iterable[Route]) -> None:
+        """Let an alert go where something goes that it tells."""
+        known = self._borrowed.setdefault(alert, [])
+        known += [route for route in dict.fromkeys(routes) if route not in known]
+
     def apply(self, change: Change) -> None:
         """Take an alert's change, and tell it if it is to be told."""
         alert = change.alert
@@ -81,7 +99,7 @@ class _Draft:
         elif change.tell is Status.RESOLVED:
             self._resolve(alert)
         elif alert.state is AlertState.FIRING:
-            alert = self._note(alert)
+            alert = self._join(alert) if stands_for(alert.type) else self._note(alert)
         self.alerts[alert.id] = alert
 
     def apply_all(self, changes: Iterable[Change]) -> None:
@@ -116,24 +134,40 @@ class _Draft:
         known = {alert.id: alert for alert in latest} | self.alerts
         return [alert for alert in known.values() if alert.state is not AlertState.RESOLVED]
 
-    def _fire(self, alert: Alert) -> Alert:
+    def _fire(self, alert: Alert, only: Sequence[Route] | None = None) -> Alert:
         alert = replace(alert, inhibited=alert.inhibited or self._covered(alert))
         event = alert.event(Status.FIRING, self._at)
-        routes = self._router.route(event)
+        routes = self._routes(alert, event) if only is None else only
         self._add(event, routes)
         told = {each.channel: each for each in alert.told}
         for route in routes:
+            escalated = route.reason is Reason.ESCALATION
+            if route.channel in told and told[route.channel].escalated and not escalated:
+                del told[route.channel]
             due_at = self._due_at(alert, route, told.get(route.channel))
             sent = self._deliver(event, route, due_at, inhibited=alert.inhibited)
             group = sent.thread if sent.gathered else None
             told.setdefault(
-                route.channel, Told(route.rule, route.channel, sent.due_at, route.on_resolve, group)
+                route.channel,
+                Told(route.rule, route.channel, sent.due_at, route.on_resolve, group, escalated),
             )
         return replace(alert, told=tuple(told.values()), last_event=event.id)
 
+    def _routes(self, alert: Alert, event: Event) -> list[Route]:
+        own = self._router.route(event)
+        return own if not stands_for(alert.type) else ways(own, alert.told, self._borrowed.get(alert.id, ()))
+
+    def _join(self, alert: Alert) -> Alert:
+        """Tell an alert to those who would have got what it tells now, and have not heard of it yet."""
+        told = {each.channel for each in alert.told}
+        new = [route for route in ways((), (), self._borrowed.get(alert.id, ())) if route.channel not in told]
+        return self._fire(replace(alert, revision=alert.revision + 1), new) if new else alert
+
     def _due_at(self, alert: Alert, route: Route, told: Told | None) -> datetime:
         if route.reason is Reason.ESCALATION:
-            return (alert.fired_at or self._at) + route.after
+            # What stands for events may come to another rule later, and is news there.
+            begun = None if stands_for(alert.type) else alert.fired_at
+            return (begun or self._at) + route.after
         due_at = self._at + route.after
         # What became graver need not wait anew.
         return due_at if told is None else max(self._at, min(due_at, told.due_at))
@@ -150,8 +184,12 @@ class _Draft:
     def _resolve(self, alert: Alert) -> None:
         """Tell the end to those who are told the beginning; the dispatcher knows whether they were."""
         event = alert.event(Status.RESOLVED, self._at)
-        self.over.append(alert.id)
         wanted = [told for told in alert.told if told.on_resolve]
+        if stands_for(alert.type):
+            # That it is over makes what it lists no less bad: it is escalated all the same.
+            wanted = [told for told in wanted if not told.escalated or told.due_at <= self._at]
+        else:
+            self.over.append(alert.id)
         self._add(event, [Route(told.rule, told.channel) for told in wanted], matters=not alert.told)
         templates = {route.channel: route.template for route in self._router.route(event)}
         for told in wanted:
@@ -160,7 +198,7 @@ class _Draft:
             route = Route(told.rule, told.channel, templates.get(told.channel), group=options)
             self._deliver(event, route, self._at, thread=told.group)
 
-    def _add(self, event: Event, routes: list[Route], *, matters: bool = True) -> None:
+    def _add(self, event: Event, routes: Sequence[Route], *, matters: bool = True) -> None:
         self.events.append(event)
         if matters and not routes:
             self.unrouted.add(event.id)
@@ -267,16 +305,25 @@ def plan(
     """
     world = replace(world, recent=lately(world.recent, report.at, policy))
     draft = _Draft(world, rules, report.at)
-    for fact, event in zip(report.facts, events, strict=True):
-        if event.id not in known:
-            draft.tell(event, fact.channels)
     cluster = report.watch.cluster
+    account = _account(cluster, report.at, world, policy)
+    for fact, event in zip(report.facts, events, strict=True):
+        if event.id in known:
+            continue
+        alert = account.take(event)
+        if alert is None:
+            draft.tell(event, fact.channels)
+        else:
+            draft.cover(event, alert)
     sights = dict(world.sights)
+    readable = False
     if cluster is not None:
         sight = sights.get(cluster) or Sight(cluster, policy.failures_of(cluster))
         sights[cluster] = sight = sight.after(report)
         _look_around(sight, report, world, policy, draft)
         draft.remember(cluster, world.sights.get(cluster), sight)
+        readable = report.watch.watcher == FEED and report.complete and sight.reads(FEED)
+    world = _count_deletions(account, cluster, world, draft, readable=readable)
     mine = of_watch(world.alerts.values(), report.watch)
     draft.apply_all(advance(mine, report, policy, world.recent))
     if report.complete:
@@ -294,8 +341,14 @@ def foresee(event: Event, world: World, rules: Rules, at: datetime) -> tuple[Ale
     """
     draft = _Draft(world, rules, at)
     if event.status is Status.EVENT:
-        draft.tell(event)
+        covering = telling(event, world.alerts.values())
+        if covering is None:
+            draft.tell(event)
+        else:
+            draft.cover(event, covering.id)
         return None, list(draft.deliveries.values())
+    for each in listed(event) if stands_for(event.type) else ():
+        draft.borrow(event.thread, rules.router.route(each))
     fired = draft._fire(_alert_of(event, at))
     if event.status is Status.RESOLVED:
         draft = _Draft(world, rules, at)
@@ -337,9 +390,13 @@ def close(
 def pass_time(at: datetime, world: World, policy: Policy, rules: Rules) -> tuple[Plan, World]:
     """Return what becomes true of the relay's own alerts because time passes, and the world after it.
 
-    The relay reports what it sees of itself only when that changes; in between no look lets it settle.
+    The relay reports what it sees of itself only when that changes; in between no look lets it settle. And
+    mass deletions are told in intervals, whether the cluster can be read or not.
     """
     draft = _Draft(world, rules, at)
+    for cluster in world.deletions:
+        account = _account(cluster, at, world, policy)
+        world = _count_deletions(account, cluster, world, draft, readable=False)
     draft.apply_all(elapse([alert for alert in world.alerts.values() if alert.cluster is None], at, policy))
     return _finish(draft, Report(Watch(None, "time"), at, ()), world, dict(world.sights))
 
@@ -351,6 +408,25 @@ def _look_around(sight: Sight, report: Report, world: World, policy: Policy, dra
     seen = Report(watch, report.at, ("",), () if condition is None else (condition,))
     mine = of_watch(world.alerts.values(), watch)
     draft.apply_all(advance(mine, seen, policy, world.recent))
+
+
+def _account(cluster: str | None, at: datetime, world: World, policy: Policy) -> Account:
+    before = world.deletions.get(cluster or "", Deletions())
+    return Account(cluster, before, world.alerts.values(), at, policy)
+
+
+def _count_deletions(
+    account: Account, cluster: str | None, world: World, draft: _Draft, *, readable: bool
+) -> World:
+    """Advance the cluster's mass deletions; return the world with what is remembered of them."""
+    if cluster is None:
+        return world
+    draft.apply_all(account.changes(readable=readable))
+    before, after = world.deletions.get(cluster, Deletions()), account.after()
+    if after == before:
+        return world
+    draft.memos[memo(cluster)] = after.write()
+    return replace(world, deletions={**world.deletions, cluster: after})
 
 
 def _finish(draft: _Draft, report: Report, world: World, sights: dict[str, Sight]) -> tuple[Plan, World]:
@@ -378,4 +454,4 @@ def _finish(draft: _Draft, report: Report, world: World, sights: dict[str, Sight
         memos=draft.memos,
         cursor=report.cursor,
     )
-    return decided, World(alerts, sights, groups, recent)
+    return decided, replace(world, alerts=alerts, sights=sights, groups=groups, recent=recent)

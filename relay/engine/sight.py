@@ -119,6 +119,11 @@ class Sight:
         sight._recovering = self._recovering
         return sight
 
+    def reads(self, watcher: str) -> bool:
+        """Whether the last looks of a watcher could read everything that it looks at."""
+        looks = [look for (each, _), look in self._looks.items() if each == watcher]
+        return bool(looks) and all(look.failure is None for look in looks)
+
     @property
     def whole(self) -> bool:
         """Whether nothing of the cluster can be read, and not merely for a moment."""

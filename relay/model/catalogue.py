@@ -13,6 +13,8 @@ class EventType:
     """What an event type means. ``lasting`` types are alerts, the others one-off events.
 
     ``hold`` is how long an alert's condition must hold before it fires, where the configuration says nothing.
+    ``stands_for`` is the type of the one-off events that an alert tells in their place. What it lists is told
+    nowhere else, so it is treated as they are: no larger alert covers it, and nothing delays it.
     """
 
     name: str
@@ -22,6 +24,7 @@ class EventType:
     details: type[d.Details]
     lasting: bool = True
     hold: timedelta = timedelta(0)
+    stands_for: str | None = None
 
     @property
     def about_relay(self) -> bool:
@@ -50,6 +53,15 @@ CATALOGUE: dict[str, EventType] = {
             _K.REPOSITORY,
             d.TrustRecord,
             lasting=False,
+        ),
+        EventType(
+            "trust.mass_deletion",
+            "Signing data was deleted many times in a short time. While it fires, it lists each further "
+            "deletion, which is then not told by itself.",
+            _S.CRITICAL,
+            _K.CLUSTER,
+            d.MassDeletion,
+            stands_for="trust.deleted",
         ),
         EventType(
             "trust.updated",
@@ -242,3 +254,9 @@ CATALOGUE: dict[str, EventType] = {
         ),
     )
 }
+
+
+def stands_for(type_name: str) -> str | None:
+    """Return the type of the one-off events that an alert type tells in their place; None for all others."""
+    kind = CATALOGUE.get(type_name)
+    return None if kind is None else kind.stands_for

@@ -35,6 +35,28 @@ class TrustRecord(Details):
     feed: str = Field(description='the changefeed it was read from: "all repositories" or one repository')
 
 
+class Deleted(Details):
+    """One of many deletions of trust data."""
+
+    repository: str = Field(description="namespace/name; empty if the record does not tell it")
+    gun: str | None = Field(description="the name under which the trust data was signed")
+    event: str = Field(description="the id of its own event, trust.deleted")
+    at: datetime = Field(description="when it happened by MSR's clock, at the latest when the relay saw it")
+
+
+class MassDeletion(Details):
+    """Many deletions of trust data at once, told in place of one message for each."""
+
+    count: int = Field(description="how many deletions there were so far, those before it began among them")
+    within_seconds: float = Field(description="the time within which they were too many, in seconds")
+    per: str = Field(description="what was counted: the deletions of a cluster, or of a namespace")
+    scope: str = Field(description="the name of that cluster or namespace; empty for an unknown namespace")
+    first_at: datetime = Field(description="when the first of them happened")
+    last_at: datetime = Field(description="when the last of them happened")
+    deletions: list[Deleted] = Field(description="the first 1,000 of them")
+    more: int = Field(description="how many are not listed in deletions")
+
+
 class UnreadableRecord(Details):
     """A record of the changefeed that could not be understood."""
 

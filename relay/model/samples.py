@@ -17,6 +17,30 @@ _DETAILS: dict[str, tuple[str, str, d.Details]] = {
         "Trust data of prod/app was deleted",
         d.TrustRecord(record_id="9d7b3f52", version=0, sha256="", feed="all repositories"),
     ),
+    "trust.mass_deletion": (
+        "prod",
+        "7 deletions of trust data in cluster prod: prod/app, prod/api and 5 more",
+        d.MassDeletion(
+            count=7,
+            within_seconds=600,
+            per="cluster",
+            scope="prod",
+            first_at=_WHEN - timedelta(seconds=95),
+            last_at=_WHEN - timedelta(seconds=2),
+            deletions=[
+                d.Deleted(
+                    repository=name,
+                    gun=f"msr.example.com/{name}",
+                    event=stable_id("evt", name),
+                    at=_WHEN - timedelta(seconds=95 - 15 * number),
+                )
+                for number, name in enumerate(
+                    ("prod/app", "prod/api", "prod/web", "prod/worker", "shop/web", "shop/api", "shop/cart")
+                )
+            ],
+            more=0,
+        ),
+    ),
     "trust.updated": (
         "prod/app",
         "Trust data of prod/app was updated to version 7",

@@ -227,11 +227,16 @@ def _types(match: Match) -> list[str]:
     return [name for name in CATALOGUE if match.type is None or Patterns(match.type).match(name)]
 
 
+def _repeated_type(name: str) -> bool:
+    """Tell whether a rule for a type tells alerts: those too that stand for one-off events."""
+    return CATALOGUE[name].lasting or any(kind.stands_for == name for kind in CATALOGUE.values())
+
+
 def _told_later_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
     """Yield what of a rule's repeats and escalations can tell nobody anything new."""
     for at, rule in enumerate(settings.rules):
         types = _types(rule.match)
-        if rule.repeat is not None and types and not any(CATALOGUE[name].lasting for name in types):
+        if rule.repeat is not None and types and not any(map(_repeated_type, types)):
             message = "nothing is repeated: these event types are one-off events, which do not go on"
             yield document.problem(("rules", at, "repeat"), message, "leave it out")
         told = [("its first message", rule.after, rule.channels)]
@@ -268,6 +273,10 @@ _HAVING: Mapping[str, frozenset[SubjectKind]] = {
 """What an event has to be about to have a word by which it can be grouped."""
 
 
+def _coverable(name: str) -> bool:
+    return CATALOGUE[name].lasting and CATALOGUE[name].stands_for is None
+
+
 def _inhibit_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
     clusters = [cluster.name for cluster in settings.clusters]
     for at, rule in enumerate(settings.inhibit):
@@ -277,6 +286,8 @@ def _inhibit_warnings(settings: Settings, document: Document) -> Iterator[Proble
             types = _types(match)
             if types and not any(CATALOGUE[name].lasting for name in types):
                 problems.append(("type", "these event types are one-off events, which never fire"))
+            elif part == "target" and types and not any(map(_coverable, types)):
+                problems.append(("type", "these event types are told whatever else fires"))
             for key, message in problems:
                 fine = False
                 place = ("inhibit", at, part, key)
