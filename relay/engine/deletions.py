@@ -119,22 +119,22 @@ def listed(about: Event | Alert) -> list[Event]:
 
     They have its severity, labels and annotations, and no details: they are for matching.
     """
-    seen_at = about.seen_at if isinstance(about, Event) else about.starts_at
+    at = about.happened_at if isinstance(about, Event) else about.starts_at
     return [
         Event(
-            id=each.event,
+            id=str(each.get("event")),
             type=stands_for(about.type) or about.type,
             status=Status.EVENT,
             cluster=about.cluster,
             severity=about.severity,
-            subject=Subject(SubjectKind.REPOSITORY, each.repository, gun=each.gun),
+            subject=Subject(SubjectKind.REPOSITORY, str(each.get("repository") or ""), gun=each.get("gun")),
             summary="",
-            happened_at=each.at,
-            seen_at=seen_at,
+            happened_at=at,
+            seen_at=at,
             labels=about.labels,
             annotations=about.annotations,
         )
-        for each in MassDeletion.model_validate(_own(about.details)).deletions
+        for each in about.details.get("deletions") or ()
     ]
 
 

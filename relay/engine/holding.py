@@ -57,7 +57,7 @@ def silence_of(about: Event | Alert, scene: Scene, now: datetime) -> Silence | N
     those that ends first.
     """
     own = scene.silences.holding(about, now)
-    if own is not None or not scene.silences.all or not stands_for(about.type) or about.details["more"]:
+    if own is not None or not scene.silences.all or not stands_for(about.type) or about.details.get("more"):
         return own
     first: Silence | None = None
     for each in listed(about):

@@ -89,7 +89,9 @@ class _Draft:
     def borrow(self, alert: str, routes: Iterable[Route]) -> None:
         """Let an alert go where something goes that it tells."""
         known = self._borrowed.setdefault(alert, [])
-        known += [route for route in dict.fromkeys(routes) if route not in known]
+        for route in routes:
+            if route not in known:
+                known.append(route)
 
     def apply(self, change: Change) -> None:
         """Take an alert's change, and tell it if it is to be told."""
