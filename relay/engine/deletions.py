@@ -44,6 +44,9 @@ _MOST = 1000
 """More deletions than this are not remembered: settings ask for far fewer."""
 _NAMED = 2
 _LONGEST = 100
+"""So many names, and so much of one, are in a summary."""
+_NAME = 500
+"""So much of a name is listed; a registry's are shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +207,8 @@ class Account:
         if self._mass is None or event.type != _OF or late:
             return None
         at = min(event.happened_at, self._at)
-        found = Deletion(event.subject.name, event.subject.gun, event.id, at, self._at)
+        name, gun = _cut(event.subject.name), event.subject.gun
+        found = Deletion(name, gun if gun is None else _cut(gun), event.id, at, self._at)
         scope = _scope(self._mass.per, event.cluster, found.repository)
         if scope in self._new or scope in self._open:
             self._new.setdefault(scope, []).append(found)
@@ -365,6 +369,10 @@ def _summary(details: MassDeletion, cluster: str) -> str:
 def _own(details: Mapping[str, object]) -> dict[str, object]:
     """Return the details without what the relay adds to those of any type."""
     return {name: value for name, value in details.items() if name in MassDeletion.model_fields}
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 
 def _count(alert: Alert) -> int:

@@ -48,7 +48,10 @@ def test_killed_while_it_groups_everything_is_told_in_groups(
     relay = make_relay(
         {
             "clusters": [
-                cluster.settings(watch={"changefeed": {"every": "100ms", "start": "beginning", "page": 3}})
+                cluster.settings(
+                    watch={"changefeed": {"every": "100ms", "start": "beginning", "page": 3}},
+                    mass_deletion="off",
+                )
             ],
             "channels": [webhook(webhooks, "soc", "/soc", timeout="10s")],
             "rules": [
@@ -97,7 +100,8 @@ def test_killed_at_a_step_nothing_is_lost(
                     watch={
                         "changefeed": {"every": "100ms", "start": "beginning", "page": 3},
                         "cluster_status": "100ms",
-                    }
+                    },
+                    mass_deletion="off",
                 )
             ],
             "channels": [

@@ -104,7 +104,9 @@ class TestWhatCounts:
     def test_a_deleted_name_of_any_length_leaves_a_summary_that_can_be_read(self) -> None:
         engine = Engine(policy=THREE)
         facts = [gone(f"p/{number}" + "x" * 9000, 0, f"r{number}") for number in range(3)]
-        assert len(mass_of(engine.take(feed(9, *facts))).summary) < 400
+        event = mass_of(engine.take(feed(9, *facts)))
+        assert len(event.summary) < 400
+        assert {len(name) for name in names(event)} == {500}
 
 
 class TestHowItGoesOn:
@@ -320,4 +322,5 @@ def test_what_is_told_by_itself_is_never_too_many(gaps: list[float]) -> None:
             sent = [by_id[d.events[0]] for d in decided.deliveries if d.state is DeliveryState.PENDING]
             single += [event.happened_at for event in sent if event.type == "trust.deleted"]
     within = THREE.mass["prod"].within
-    assert not any(b - a <= within for a, b in zip(single, single[2:], strict=False))
+    # An alert that is just over hands on nothing.
+    assert not any(b - a < within for a, b in zip(single, single[2:], strict=False))

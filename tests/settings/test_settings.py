@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from relay.app import build
-from relay.engine.policy import Flap
+from relay.engine.policy import Flap, Mass
 from relay.model.errors import ConfigError
 from relay.settings import read
 from tests.settings.conftest import Reading
@@ -94,6 +94,25 @@ def test_flapping_is_on_unless_turned_off(reading: Reading, text: str, expected:
     assert policy.memory == max(timedelta(minutes=10), expected.within if expected else timedelta(0))
 
 
+MINUTES = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("", Mass(5, 10 * MINUTES, "cluster", 5 * MINUTES)),
+        (
+            ", mass_deletion: {count: 20, within: 1h, per: namespace, update: 30m}",
+            Mass(20, 60 * MINUTES, "namespace", 30 * MINUTES),
+        ),
+        (", mass_deletion: off", None),
+    ],
+)
+def test_what_a_mass_deletion_is(reading: Reading, options: str, expected: Mass | None) -> None:
+    policy = build.policy(reading(cluster(f"url: https://m.example.com{options}")).settings)
+    assert policy.mass.get("prod") == expected
+
+
 def test_a_secret_that_is_not_set_is_told_where_it_stands(reading: Reading) -> None:
     with pytest.raises(ConfigError) as caught:
         reading(SAMPLE, **{name: text for name, text in SECRETS.items() if name != "SOC_SECRET"})
@@ -121,6 +140,12 @@ def cluster(options: str) -> str:
         ),
         ("url: https://m.example.com, watch: {pong: 1s}", 'did you mean "ping"?'),
         ("url: https://m.example.com, watch: {ping: soon}", "clusters[prod].watch.ping"),
+        ("url: https://m.example.com, mass_deletion: {counts: 3}", 'did you mean "count"?'),
+        ("url: https://m.example.com, mass_deletion: {count: 1}", "clusters[prod].mass_deletion.count"),
+        ("url: https://m.example.com, mass_deletion: {within: 25h}", "must be at most 1d"),
+        ("url: https://m.example.com, mass_deletion: {update: 0s}", "must be at least 1s"),
+        ("url: https://m.example.com, mass_deletion: {within: 10}", "clusters[prod].mass_deletion.within"),
+        ("url: https://m.example.com, mass_deletion: 10m", "must be off, or a mapping such as {count: 5"),
     ],
 )
 def test_a_cluster_that_cannot_be(reading: Reading, options: str, told: str) -> None:
@@ -218,6 +243,7 @@ def test_only_secrets_that_others_may_read_are_told(tmp_path: Path, line: str, t
         ("timezone: Europe/Atlantis", "must be an IANA time zone"),
         ("severities: {trust.gone: info}", "there is no event type trust.gone"),
         ("alerts: {trust.deleted: {for: 1s}}", "is a one-off event"),
+        ("alerts: {trust.mass_deletion: {for: 1s}}", "a cluster's mass_deletion says when it begins"),
         ("rules: [{name: a, channels: [], runbook_url: 'file:///x'}]", "must be a web address"),
         ("rules: [{name: a, channels: [], runbook_url: 'https://x/|'}]", "must not hold blanks"),
         ("alerts: {cluster.isue: {for: 1s}}", "there is no event type cluster.isue"),
