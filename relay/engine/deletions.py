@@ -10,6 +10,7 @@ That it goes on is judged by when deletions were *seen*: a clock of MSR that is 
 each look. It ends when none was seen for the time, and the changefeed can be read: no news is not good news.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -139,6 +140,19 @@ def listed(about: Event | Alert) -> list[Event]:
         )
         for each in about.details.get("deletions") or ()
     ]
+
+
+def fitting(about: Event, room: int) -> Event:
+    """Return an event that lists only as many deletions as fit into so many bytes of JSON."""
+    found = about.details.get("deletions") or []
+    kept = 0
+    for each in found:
+        room -= len(json.dumps(each).encode()) + 2
+        if room < 0:
+            break
+        kept += 1
+    more = int(about.details.get("more") or 0) + len(found) - kept
+    return replace(about, details={**about.details, "deletions": found[:kept], "more": more})
 
 
 def covered(delivery: Delivery, alert: str, at: datetime) -> Delivery:

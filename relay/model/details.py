@@ -53,7 +53,9 @@ class MassDeletion(Details):
     scope: str = Field(description="the name of that cluster or namespace; empty for an unknown namespace")
     first_at: datetime = Field(description="when the first of them happened")
     last_at: datetime = Field(description="when the last of them happened")
-    deletions: list[Deleted] = Field(description="the first 1,000 of them")
+    deletions: list[Deleted] = Field(
+        description="the first 1,000 of them; fewer where a message may not be larger (a webhook's `max_bytes`)"
+    )
     more: int = Field(description="how many are not listed in deletions")
 
 
