@@ -54,7 +54,7 @@ class MassDeletion(Details):
     first_at: datetime = Field(description="when the first of them happened")
     last_at: datetime = Field(description="when the last of them happened")
     deletions: list[Deleted] = Field(
-        description="the first 1,000 of them; fewer where a message may not be larger (a webhook's `max_bytes`)"
+        description="the first 1,000 of them; fewer where messages are bounded (a webhook's `max_bytes`)"
     )
     more: int = Field(description="how many are not listed in deletions")
 
