@@ -9,8 +9,10 @@ demo:
 	@.ci/setup demo
 	@$(BIN)/msr-relay demo
 
+# A worker per core, each with real parts of its own: `make test WORKERS=0` runs in one process.
+WORKERS ?= auto
 test: lint
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal --durations=15 --durations-min=5
 
 lint:
 	@.ci/setup test

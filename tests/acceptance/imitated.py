@@ -11,7 +11,7 @@ from relay.demo.feed import RethinkDb
 from relay.demo.imitation import Imitation, User
 from relay.model.clock import SystemClock
 from tests.real.inbox import Inbox
-from tests.real.loops import LoopThread, listen
+from tests.real.loops import LoopThread, free_port, listen
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class Cluster:
         )
         self.requests: Inbox[str] = Inbox()
         self._runners: list[web.AppRunner] = []
-        self._ports = dict.fromkeys(replicas, 0)
+        self._ports = {name: free_port() for name in replicas}
         self.start()
 
     def start(self) -> None:
@@ -78,9 +78,7 @@ class Cluster:
             app.middlewares.append(self._note)
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
             await runner.setup()
-            sock = listen(port)
-            self._ports[replica] = int(sock.getsockname()[1])
-            await web.SockSite(runner, sock).start()
+            await web.SockSite(runner, listen(port)).start()
             self._runners.append(runner)
 
     async def _stop(self) -> None:
