@@ -3,14 +3,21 @@ VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format schema lock clean
+.PHONY: demo test bench lint format schema lock clean
 
 demo:
 	@.ci/setup demo
 	@$(BIN)/msr-relay demo
 
+# A worker per core, each with real parts of its own: `make test WORKERS=0` runs in one process.
+WORKERS ?= auto
 test: lint
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal --durations=15 --durations-min=5
+
+# Measurements, as ratios against a yardstick of the same run.
+bench:
+	@.ci/setup test
+	@$(BIN)/python -m bench.trust
 
 lint:
 	@.ci/setup test

@@ -1,8 +1,13 @@
 import pytest
+from hypothesis import settings
 
 from tests.real import parts
 
 pytest_plugins = ["tests.real.fixtures"]
+
+# How long one example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("relay", deadline=None)
+settings.load_profile("relay")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

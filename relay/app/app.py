@@ -15,6 +15,7 @@ from relay.app.clients import Clients
 from relay.app.places import control_socket
 from relay.app.reload import watch_files
 from relay.engine.absence import Presence
+from relay.engine.anchoring import Anchorer, Anchoring
 from relay.engine.desk import Desk
 from relay.engine.dispatch import Dispatcher
 from relay.engine.emergency import Emergency
@@ -29,10 +30,11 @@ from relay.http import Http
 from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth, ChannelState
 from relay.model.errors import ConfigError, StoreError
+from relay.model.evidence import BrokenChainError
 from relay.model.steps import Reach, pass_by
 from relay.server import Listener, Service, control_app, link_key, public_app
 from relay.settings import Configuration, Settings
-from relay.store import Cut, Store
+from relay.store import Cut, EvidenceCut, Store
 from relay.watch.supervisor import Supervisor
 
 _log = structlog.get_logger("relay.app")
@@ -203,6 +205,8 @@ class App:
         if isinstance(each, Switch):
             return Pinger(each, tools.http, tools.clock, tools.source, self.health, self._news).run
         failed = self._emergency.store_failed
+        if isinstance(each, Anchoring):
+            return Anchorer(each, tools.store, tools.clock, self._intake.take, failed).run
         return Greeter(each, tools.store, tools.clock, self._intake.take, self._state, failed).run
 
     def _state(self) -> State:
@@ -314,14 +318,24 @@ class App:
             try:
                 while await self._tools.store.prune(self._cut()):
                     await self._clock.sleep(_PRUNE_PAUSE)
+                while await self._tools.store.prune_evidence(self._evidence_cut()):
+                    await self._clock.sleep(_PRUNE_PAUSE)
             except StoreError as error:
                 self._emergency.store_failed(error)
+            except BrokenChainError as error:
+                _log.error(
+                    "the evidence does not hold together; msr-relay audit verify tells more", error=str(error)
+                )
 
     def _cut(self) -> Cut:
         now, keep = self._clock.now(), self._settings.retention
         # What alerts that have resolved leave to their next lives must outlast a restart.
         alerts = max(keep.alerts, build.policy(self._settings).memory)
         return Cut(now - keep.deliveries, now - keep.events, now - alerts)
+
+    def _evidence_cut(self) -> EvidenceCut:
+        now, evidence = self._clock.now(), self._settings.evidence
+        return EvidenceCut(now - evidence.retention, now, evidence.signer)
 
     async def _let_time_pass(self) -> None:
         while True:

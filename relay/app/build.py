@@ -3,6 +3,7 @@
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
@@ -11,15 +12,15 @@ import structlog
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from relay.app.chores import Heartbeat
 from relay.app.clients import Clients
 from relay.channels.base import secret_parts
 from relay.engine.dispatch import ChannelLoop
-from relay.engine.heartbeat import Greeting, Switch
+from relay.engine.draft import Rules
 from relay.engine.inhibition import Inhibitions
 from relay.engine.intake import Setting
 from relay.engine.own import News
-from relay.engine.planning import Rules
-from relay.engine.policy import About, Damping, Flap, Policy
+from relay.engine.policy import About, Damping, Flap, Mass, Policy
 from relay.engine.routing import Expression, Router
 from relay.engine.rules import Rule
 from relay.engine.scene import Scene
@@ -89,6 +90,17 @@ def policy(settings: Settings) -> Policy:
         severities=settings.severities,
         clusters={each.name: About(each.labels, each.notes) for each in settings.clusters},
         failures={each.name: each.failures for each in settings.clusters},
+        keeping={each.name: keeping for each in settings.clusters if (keeping := each.keeping()) is not None},
+        change_windows={
+            each.name: tuple(chain.from_iterable(settings.times[name] for name in each.change_windows))
+            for each in settings.clusters
+            if each.change_windows
+        },
+        mass={
+            each.name: Mass(found.count, found.within, found.per, found.update)
+            for each in settings.clusters
+            if (found := each.mass_deletion) is not None
+        },
     )
 
 
@@ -103,7 +115,7 @@ def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
     watched = {watcher.watch: watcher.sources for watcher in watchers}
     rules = Rules(router(settings), Inhibitions(settings.inhibit), settings.times)
     pinged = [each.name for each in settings.heartbeats if each.url is not None]
-    return Setting(policy(settings), rules, watched, pinged)
+    return Setting(policy(settings), rules, watched, pinged, settings.evidence.enabled)
 
 
 def watchers(settings: Settings, tools: Tools) -> Iterator[Watcher[Any]]:
@@ -114,6 +126,7 @@ def watchers(settings: Settings, tools: Tools) -> Iterator[Watcher[Any]]:
             msr=tools.clients.get(cluster),
             clock=tools.clock,
             read_cursor=tools.store.cursor,
+            trust=tools.store,
             repositories=cluster.repositories,
             failures=cluster.failures,
             each_replica=cluster.each_replica,
@@ -150,9 +163,11 @@ def pages(settings: Settings, clock: Clock) -> Pages:
     return Pages(clock=clock, timezone=ZoneInfo(settings.timezone))
 
 
-def heartbeats(settings: Settings) -> list[Switch | Greeting]:
-    """Return the heartbeats, ready to beat."""
-    return [each.built(settings.timezone) for each in settings.heartbeats]
+def heartbeats(settings: Settings) -> list[Heartbeat]:
+    """Return the heartbeats, and the anchoring of the evidence, ready to beat."""
+    anchoring = settings.evidence.anchoring(settings.timezone)
+    beats: list[Heartbeat] = [each.built(settings.timezone) for each in settings.heartbeats]
+    return beats if anchoring is None else [*beats, anchoring]
 
 
 def senders(
@@ -213,6 +228,9 @@ def secrets(settings: Settings) -> tuple[str, ...]:
             found += [proxy, unquote(urlsplit(proxy).password or "")]
     for channel in settings.destinations:
         found.extend(channel.secrets())
+    if settings.evidence.key is not None:
+        key = settings.evidence.key.get_secret_value()
+        found += [key, *(line for line in key.splitlines() if not line.startswith("-----"))]
     for heartbeat in settings.heartbeats:
         for secret in (heartbeat.url, heartbeat.proxy):
             if secret is not None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
+from relay.engine.anchoring import Anchoring
 from relay.engine.heartbeat import Greeting, Switch
 from relay.model.clock import Clock
 
@@ -13,7 +14,7 @@ _log = structlog.get_logger("relay.app")
 _PAUSE = 5.0
 
 Chore = Callable[[], Awaitable[None]]
-Heartbeat = Switch | Greeting
+Heartbeat = Switch | Greeting | Anchoring
 
 
 async def cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -25,9 +25,11 @@ from relay.cli.output import (
     table,
     word,
 )
+from relay.engine.holding import silence_of
 from relay.engine.orders import Acknowledge, OnThread, acknowledgement_document
 from relay.engine.scene import Scene
 from relay.model.alert import Alert, AlertState
+from relay.model.catalogue import stands_for
 from relay.model.clock import SystemClock
 from relay.model.delivery import Delivery, Reason
 from relay.settings import Configuration
@@ -101,7 +103,7 @@ def _notes(alert: Alert, scene: Scene, now: datetime) -> list[str]:
     acknowledged = scene.acknowledgement(alert.id, now)
     if acknowledged is not None:
         found.append(f"acknowledged by {acknowledged.by}")
-    silence = scene.silences.holding(alert, now)
+    silence = silence_of(alert, scene, now)
     if silence is not None:
         found.append(f"silenced by {silence.id[:12]}: {silence.comment}")
     if alert.flapping:
@@ -112,7 +114,7 @@ def _notes(alert: Alert, scene: Scene, now: datetime) -> list[str]:
 
 
 def _document(alert: Alert, scene: Scene, now: datetime) -> dict[str, Any]:
-    silence = None if alert.state is AlertState.RESOLVED else scene.silences.holding(alert, now)
+    silence = None if alert.state is AlertState.RESOLVED else silence_of(alert, scene, now)
     acknowledged = scene.acknowledgement(alert.id, now)
     return {
         "id": alert.id,
@@ -181,6 +183,8 @@ def _fields(alert: Alert, scene: Scene, now: datetime, zone: str) -> Iterator[tu
         if at is not None:
             yield name, f"{local(at, zone)} ({span(now - at)} ago)"
     yield "because", alert.ended_because
+    if (events := stands_for(alert.type)) is not None:
+        yield "in place of", f"messages about each {events} that came while it fired: their deliveries say so"
     yield "labels", ", ".join(f"{name}={value}" for name, value in sorted(alert.labels.items()))
     for name, value in alert.details.items():
         if value not in (None, "", [], {}):
@@ -193,7 +197,7 @@ def _fields(alert: Alert, scene: Scene, now: datetime, zone: str) -> Iterator[tu
         yield "acknowledged", f"by {acknowledged.by} at {local(acknowledged.at, zone)} until {until}{note}"
     if alert.state is AlertState.RESOLVED:
         return
-    silence = scene.silences.holding(alert, now)
+    silence = silence_of(alert, scene, now)
     if silence is not None:
         said = f"by {silence.id} until {local(silence.ends_at, zone)}: {silence.author}: {silence.comment}"
         yield "silenced", said

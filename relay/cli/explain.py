@@ -17,10 +17,10 @@ from relay.cli.opening import configure, read_scene, store_if_any
 from relay.cli.output import clean, console, print_json, stamp, table
 from relay.cli.silences import words
 from relay.config import format_duration
+from relay.engine.draft import Rules, World
 from relay.engine.inhibition import Inhibition, Inhibitions
 from relay.engine.intervals import muted, muted_until
 from relay.engine.outlook import Outlook, Way, outlook
-from relay.engine.planning import Rules, World
 from relay.engine.routing import OWN_RULE, Verdict
 from relay.engine.rules import Rule
 from relay.engine.scene import Scene, standing

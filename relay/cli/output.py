@@ -85,6 +85,11 @@ def stamp(at: datetime | None) -> str | None:
     return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def exact(at: datetime) -> str:
+    """Return a time as RFC 3339, to the microsecond, in UTC."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def clean(text: object) -> str:
     """Return one printable line: texts from outside must not write to the terminal."""
     line = " ".join(str(text).split())

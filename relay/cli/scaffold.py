@@ -36,6 +36,10 @@ channels:
   #   from: MSR Relay <relay@example.com>
   #   to: [oncall@example.com]
 
+# What was seen can be proven later, more so if it is anchored and signed: docs/how-to/evidence.md
+# evidence:
+#   anchor: {channel: oncall}
+
 # Without rules everything of severity warning and worse goes to every channel.
 # rules:
 #   - name: trust deletions

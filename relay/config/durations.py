@@ -69,6 +69,17 @@ def at_least(least: timedelta) -> AfterValidator:
     return AfterValidator(check)
 
 
+def at_most(most: timedelta) -> AfterValidator:
+    """The annotation of a duration that must not be longer."""
+
+    def check(value: timedelta) -> timedelta:
+        if value > most:
+            raise _error("duration", f"must be at most {format_duration(most)}")
+        return value
+
+    return AfterValidator(check)
+
+
 def parse_size(value: object) -> int:
     """A number of bytes from `512B`, `20kB` (1000), `1KiB` (1024), `1MB`, `1MiB`, `1GB` or `1GiB`.
 

@@ -22,7 +22,7 @@ clusters:
     password: {password}
     ca_file: {ca_file}
     failures: 2
-    watch: {{ping: 500ms, nginx_status: 1s, cluster_status: 500ms, changefeed: 500ms}}
+    watch: {{ping: 500ms, nginx_status: 1s, cluster_status: 500ms, changefeed: 500ms, trust: 500ms}}
 
 channels:
   - {{name: {terminal}, kind: console}}

@@ -6,12 +6,13 @@ against the real server by the contract tests.
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol
 
+from relay.demo.signing import SignedRepository
 from relay.model.clock import Clock
 
 _INTEGER = re.compile(r"[+-]?\d+", flags=re.ASCII)
@@ -163,16 +164,26 @@ class Feed:
         self._clock = clock
         self._random = random
         self._entries: list[Entry] = []
-        self._versions: dict[str, int] = {}
+        self._signed: dict[str, SignedRepository] = {}
 
-    def sign(self, gun: str) -> str:
-        """Publish trust data: an `update` one version up, or of version 1. Returns the record's id."""
-        version = self._versions[gun] = self._versions.get(gun, 0) + 1
-        return self._add(self._back_end.next_id(), self._clock.now(), gun, version)
+    def sign(self, gun: str, tags: Mapping[str, str] | None = None) -> str:
+        """Publish trust data: an `update` one version up, or of version 1. Returns the record's id.
+
+        ``tags`` are SHA-256 in hex by tag; None: a new `latest`.
+        """
+        now = self._clock.now()
+        repository = self._signed.get(gun) or SignedRepository(gun, self._random, now)
+        self._signed[gun] = repository
+        digest = repository.publish(now, tags)
+        return self._add(self._back_end.next_id(), now, gun, repository.version, digest)
+
+    def trust_file(self, gun: str, name: str) -> bytes | None:
+        """Return a file of a repository's trust data, None if there is none."""
+        return self._signed[gun].file(name) if gun in self._signed else None
 
     def delete(self, gun: str) -> str | None:
         """Delete trust data: a `deletion`. Of what does not exist nothing is deleted and None returned."""
-        if self._versions.pop(gun, None) is None:
+        if self._signed.pop(gun, None) is None:
             return None
         return self._add(self._back_end.next_id(), self._clock.now(), gun, 0)
 
@@ -189,7 +200,7 @@ class Feed:
     def rebuild(self) -> None:
         """Begin with an empty database."""
         self._entries.clear()
-        self._versions.clear()
+        self._signed.clear()
         self._back_end.restart()
 
     def select(self, change_id: str, records: int, gun: str | None) -> list[Entry]:
@@ -211,8 +222,8 @@ class Feed:
         place = self._back_end.order(entry)
         return place < cursor if backwards else place > cursor
 
-    def _add(self, new: str, now: datetime, gun: str, version: int) -> str:
-        sha256 = f"{self._random.getrandbits(256):064x}" if version else self._back_end.blank_sha256
+    def _add(self, new: str, now: datetime, gun: str, version: int, digest: str = "") -> str:
+        sha256 = digest or self._back_end.blank_sha256
         category = "update" if version else "deletion"
         self._entries.append(Entry(new, now, gun, version, sha256, category))
         return new

@@ -100,9 +100,9 @@ class Imitation:
         """The name that `namespace/name` is signed under."""
         return f"{self.host}/{repository}"
 
-    def sign(self, repository: str) -> str:
-        """Publish trust data of `namespace/name`; returns the record's id."""
-        return self.feed.sign(self.gun(repository))
+    def sign(self, repository: str, tags: Mapping[str, str] | None = None) -> str:
+        """Publish trust data of `namespace/name`; returns the record's id. See Feed.sign."""
+        return self.feed.sign(self.gun(repository), tags)
 
     def delete(self, repository: str) -> str | None:
         """Delete trust data of `namespace/name`; returns the record's id, None if there was none."""
@@ -161,6 +161,8 @@ class Imitation:
                 return self._token(request)
             case path if path.startswith("/v2/") and path.endswith("/_trust/changefeed"):
                 return self._changefeed(request, path.removeprefix("/v2/").removesuffix("_trust/changefeed"))
+            case path if path.startswith("/v2/") and "/_trust/tuf/" in path:
+                return self._trust_file(request, *path.removeprefix("/v2/").rsplit("/_trust/tuf/", 1))
         return _error(404, "NOT_FOUND", "no such page")
 
     def _has_quorum(self) -> bool:
@@ -238,6 +240,14 @@ class Imitation:
         document = {"count": len(entries), "records": [entry.document() for entry in entries]}
         # Notary sets no content type, and Go guesses this one.
         return web.Response(text=json.dumps(document), content_type="text/plain", charset="utf-8")
+
+    def _trust_file(self, request: web.Request, gun: str, name: str) -> web.Response:
+        if (refusal := self._refusal(request, f"repository:{gun}:pull")) is not None:
+            return refusal
+        found = self.feed.trust_file(gun, name.removesuffix(".json"))
+        if found is None:
+            return _error(404, "METADATA_NOT_FOUND", "You have requested metadata that does not exist.")
+        return web.Response(body=found, content_type="application/json")
 
     def _refusal(self, request: web.Request, scope: str) -> web.Response | None:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")

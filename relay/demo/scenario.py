@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 
 from relay.demo.cluster import NAME, REPLICAS, Cluster
 from relay.demo.ledger import Due
@@ -34,7 +35,7 @@ def scenes(cluster: Cluster) -> Iterator[Scene]:
 
     def sign() -> None:
         for name in REPOSITORIES:
-            msr.sign(name)
+            msr.sign(name, {tag: sha256(f"{name}:{tag}".encode()).hexdigest() for tag in ("2.0", "2.1")})
 
     def break_table() -> None:
         description = (
@@ -75,7 +76,7 @@ def scenes(cluster: Cluster) -> Iterator[Scene]:
     )
     yield Scene(
         "somebody deletes the trust data of shop/web and shop/api.",
-        "Nobody can verify these images any more. Without the relay it would be found by accident.",
+        "Nobody can verify these images any more, and the server cannot tell what was signed. The relay can.",
         delete,
         tuple(Due("trust.deleted", "event", name, _ALL) for name in REPOSITORIES),
         pause=8,

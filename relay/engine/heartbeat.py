@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import SecretStr
 
 from relay import __version__
 from relay.engine.own import News
+from relay.engine.punctual import Punctual
 from relay.engine.schedule import Schedule
 from relay.http import Answer, Http, HttpError, Route
 from relay.model import details as d
@@ -18,8 +19,8 @@ from relay.model.clock import Clock
 from relay.model.delivery import DeliveryState
 from relay.model.errors import StoreError
 from relay.model.event import Subject, SubjectKind
-from relay.model.observation import CursorMove, Fact, Look, Report, Watch
-from relay.store import CursorMovedError, Store
+from relay.model.observation import Fact, Look, Report
+from relay.store import Store
 
 _log = structlog.get_logger("relay.heartbeat")
 
@@ -30,11 +31,6 @@ _FAILED_INTERVALS = 3
 _ASK_AGAIN = 5.0
 """Seconds after which a relay that is not well is looked at again, so that pings resume soon."""
 _ANSWER_BYTES = 4096
-_WATCH = Watch(None, "heartbeat")
-_LONGEST_SLEEP = 60.0
-"""Seconds: the wall clock may jump, or the machine sleep, and a sleep would not notice."""
-_AHEAD = timedelta(hours=1)
-_STORE_PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,35 +207,10 @@ def is_well(details: d.Heartbeat) -> bool:
     return not (blind or details.troubles)
 
 
-class Told(BaseModel):
-    """How far a greeting has come: the last time of its schedule that needs no telling any more."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    at: datetime
-    schedule: str
-    zone: str
-
-
-def told_until(text: str | None, schedule: Schedule, now: datetime) -> datetime | None:
-    """Return up to which time a schedule has been told, None where that has to begin anew.
-
-    It begins anew with a new schedule, whose past times were nobody's, and when what was told last lies in
-    the future: a clock that went wrong and was corrected must not silence it until then.
-    """
-    try:
-        told = Told.model_validate_json(text or "")
-    except ValidationError:
-        return None
-    if (told.schedule, told.zone) != (schedule.text, schedule.zone) or told.at - now > _AHEAD:
-        return None
-    return told.at
-
-
-class Greeter:
+class Greeter(Punctual):
     """Tells one greeting at each time of its schedule, exactly once; after a downtime only the latest.
 
-    ``state`` returns how the relay is. How far it has come is committed with what it tells.
+    ``state`` returns how the relay is.
     """
 
     def __init__(
@@ -251,50 +222,12 @@ class Greeter:
         state: Callable[[], State],
         store_failed: Callable[[StoreError], None],
     ) -> None:
+        super().__init__(f"heartbeat/{greeting.name}", greeting.schedule, store, clock, take, store_failed)
         self._greeting = greeting
-        self._store = store
-        self._clock = clock
-        self._take = take
         self._state = state
-        self._store_failed = store_failed
-        self._scope = f"heartbeat/{greeting.name}"
 
-    async def run(self) -> None:
-        """Tell until cancelled."""
-        while True:
-            try:
-                pause = await self._step()
-            except CursorMovedError:
-                # What a reload has cancelled may have been committed all the same.
-                pause = 0.0
-            except StoreError as error:
-                self._store_failed(error)
-                pause = _STORE_PAUSE
-            await self._clock.sleep(pause)
-
-    async def _step(self) -> float:
-        """Tell what is due; return after how many seconds to look again."""
-        schedule, now = self._greeting.schedule, self._clock.now()
-        written = await self._store.cursor(self._scope)
-        told = told_until(written, schedule, now)
-        if told is None:
-            await self._move(written, now)
-            return 0.0
-        due = schedule.latest(told, now)
-        if due is not None:
-            await self._move(written, due, await self._fact(due))
-            return 0.0
-        coming = schedule.after(now)
-        left = _LONGEST_SLEEP if coming is None else (coming - now).total_seconds()
-        return min(left, _LONGEST_SLEEP)
-
-    async def _move(self, written: str | None, at: datetime, *facts: Fact) -> None:
-        schedule = self._greeting.schedule
-        after = Told(at=at, schedule=schedule.text, zone=schedule.zone).model_dump_json()
-        move = CursorMove(self._scope, written, after)
-        await self._take(Report(_WATCH, self._clock.now(), (), facts=facts, cursor=move, complete=False))
-
-    async def _fact(self, at: datetime) -> Fact:
+    async def fact(self, at: datetime) -> Fact:
+        """Return how the relay is."""
         name = self._greeting.name
         counts = await self._store.count_deliveries()
         details = greeting(name, at, self._state(), counts.get(DeliveryState.PENDING, 0))

@@ -3,9 +3,13 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from relay.engine.deletions import listed
 from relay.engine.scene import Scene
+from relay.model.alert import Alert
+from relay.model.catalogue import stands_for
 from relay.model.delivery import Delivery, DeliveryState, Reason
 from relay.model.event import Event, Status
+from relay.model.silence import Silence
 
 RECHECK = timedelta(hours=1)
 """After so long what is held back is looked at again, whatever else happens."""
@@ -23,7 +27,7 @@ class Hold:
 def held_back(row: Delivery, event: Event, scene: Scene, now: datetime) -> Hold | None:
     """Return what keeps an event of a delivery from being sent at a time, whatever its receiver says."""
     lasting = event.alert is not None
-    silence = scene.silences.holding(event, now)
+    silence = silence_of(event, scene, now)
     if silence is not None:
         note = f"{silence.id}: {silence.comment}"
         return Hold(
@@ -44,6 +48,25 @@ def held_back(row: Delivery, event: Event, scene: Scene, now: datetime) -> Hold 
                 return Hold(DeliveryState.SUPERSEDED, None, note)
             return Hold(DeliveryState.ACKNOWLEDGED, acknowledged.until or now + RECHECK, note)
     return None
+
+
+def silence_of(about: Event | Alert, scene: Scene, now: datetime) -> Silence | None:
+    """Return the silence that keeps something from being sent at a time, None if none does.
+
+    What stands for one-off events is silenced too if each of them is, and all are known: by the silence of
+    those that ends first.
+    """
+    own = scene.silences.holding(about, now)
+    if own is not None or not scene.silences.all or not stands_for(about.type) or about.details.get("more"):
+        return own
+    first: Silence | None = None
+    for each in listed(about):
+        found = scene.silences.holding(each, now)
+        if found is None:
+            return None
+        if first is None or found.ends_at < first.ends_at:
+            first = found
+    return first
 
 
 def put_off(row: Delivery, hold: Hold, now: datetime) -> Delivery:

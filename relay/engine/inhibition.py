@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from relay.engine.matching import Matcher
 from relay.engine.rules import Match
 from relay.model.alert import Alert, AlertState
+from relay.model.catalogue import stands_for
 
 
 class InhibitRule(BaseModel):
@@ -17,7 +18,9 @@ class InhibitRule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     source: Match = Field(description="the larger alert")
-    target: Match = Field(description="what it covers; one-off events and ends are told all the same")
+    target: Match = Field(
+        description="what it covers; one-off events, trust.mass_deletion and ends are told all the same"
+    )
     equal: Annotated[
         list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
     ] = Field(
@@ -78,7 +81,7 @@ class Inhibitions:
 
     def covered(self, alert: Alert, open_alerts: Iterable[Alert]) -> bool:
         """Tell whether any of the alerts that fire covers this one."""
-        mine = [each for each in self._all if each.target(alert)]
+        mine = self._about(alert)
         return any(
             each.covers(other, alert)
             for other in open_alerts
@@ -90,7 +93,9 @@ class Inhibitions:
         """Return every way in which the alert could be covered, each with the alerts that do cover it so."""
         firing = [each for each in open_alerts if each.state is AlertState.FIRING]
         return [
-            (each, [other for other in firing if each.covers(other, alert)])
-            for each in self._all
-            if each.target(alert)
+            (each, [other for other in firing if each.covers(other, alert)]) for each in self._about(alert)
         ]
+
+    def _about(self, alert: Alert) -> list[Inhibition]:
+        # What stands for one-off events is told as they are: whatever else is wrong.
+        return [] if stands_for(alert.type) else [each for each in self._all if each.target(alert)]

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from relay.engine.patterns import Patterns, severities
 from relay.engine.rules import Match
 from relay.model.event import Subject, SubjectKind
+from relay.model.patterns import Patterns, severities
 from relay.model.severity import Severity
 
 

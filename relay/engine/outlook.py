@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from relay.engine.draft import Rules, World
 from relay.engine.gate import opens_at
 from relay.engine.holding import Hold, held_back
 from relay.engine.inhibition import Inhibition
-from relay.engine.planning import Rules, World, foresee
+from relay.engine.planning import foresee
 from relay.engine.rules import Rule
 from relay.engine.scene import Scene
 from relay.model.alert import Alert
@@ -66,7 +67,7 @@ def outlook(event: Event, world: World, rules: Rules, scene: Scene, at: datetime
             Way(
                 each,
                 rules.router.rules.get(each.rule),
-                held_back(each, event, scene, each.due_at if each.state is DeliveryState.PENDING else at),
+                _hold(each, event, scene, at),
                 each.gathered and each.thread in gathering,
             )
             for each in deliveries
@@ -74,6 +75,12 @@ def outlook(event: Event, world: World, rules: Rules, scene: Scene, at: datetime
         scene.silences.matching(event),
         () if firing is None else rules.inhibitions.ways(firing, world.alerts.values()),
     )
+
+
+def _hold(made: Delivery, event: Event, scene: Scene, at: datetime) -> Hold | None:
+    if made.state is DeliveryState.INHIBITED and made.finished_at is not None:
+        return Hold(made.state, None, made.note or "")
+    return held_back(made, event, scene, made.due_at if made.state is DeliveryState.PENDING else at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,9 @@ def _finished(delivery: Delivery, look: Look) -> Iterator[str]:
         case DeliveryState.SILENCED:
             yield f"It was silenced{at} by {delivery.note}."
             yield f"A one-off event stays so, even when the silence ends; {again} all the same."
+        case DeliveryState.INHIBITED:
+            yield f"It was not sent by itself: {delivery.note}."
+            yield f"msr-relay alerts show says who was told of that alert; {again} all the same."
         case _:
             yield f"It ended as {delivery.state}{at}: {delivery.note}."
 

@@ -1,230 +1,26 @@
 """Planning: from a report to everything that becomes true because of it. Pure: no I/O, no clock."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from relay.engine.grouping import common, join, key_of
-from relay.engine.holding import RECHECK
-from relay.engine.inhibition import Inhibitions
-from relay.engine.intervals import Times
-from relay.engine.lifecycle import Change, Recent, advance, elapse, end, lately, of_watch
+from relay.engine.deletions import FEED, Account, Deletions, listed, memo, telling
+from relay.engine.draft import Draft, Rules, World
+from relay.engine.lifecycle import advance, elapse, end, lately, of_watch
 from relay.engine.policy import Policy
-from relay.engine.routing import OWN_RULE, Route, Router
-from relay.engine.rules import GroupOptions
 from relay.engine.sight import SIGHT, Sight
-from relay.model.alert import Alert, AlertState, Told
-from relay.model.delivery import Delivery, DeliveryState, Reason
+from relay.model.alert import Alert, AlertState
+from relay.model.catalogue import stands_for
+from relay.model.delivery import Delivery
 from relay.model.event import Event, Status
 from relay.model.ids import stable_id
 from relay.model.observation import Fact, Report, Watch
-from relay.model.plan import Group, Plan
+from relay.model.plan import Plan
 from relay.model.text import storable, storable_tree
 
 _KEPT = timedelta(days=1)
 _MANY = 1000
 """So many groups are remembered before those are forgotten that nobody has joined for a day."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What planning knows: the open alerts by fingerprint, what can be seen of each cluster, the groups by
-    key, and how often alerts that have lately resolved came and went."""
-
-    alerts: Mapping[str, Alert] = field(default_factory=dict)
-    sights: Mapping[str, Sight] = field(default_factory=dict)
-    groups: Mapping[str, Group] = field(default_factory=dict)
-    recent: Recent = field(default_factory=dict)
-
-
-def sight_memo(cluster: str) -> str:
-    """Return under which name what can be seen of a cluster is kept."""
-    return f"sight/{cluster}"
-
-
-class _Draft:
-    """A plan in the making."""
-
-    def __init__(self, world: World, setting: "Rules", at: datetime) -> None:
-        self._world = world
-        self._router = setting.router
-        self._inhibitions = setting.inhibitions
-        self._at = at
-        self.events: list[Event] = []
-        self.unrouted: set[str] = set()
-        self.alerts: dict[str, Alert] = {}
-        self.deliveries: dict[str, Delivery] = {}
-        self.over: list[str] = []
-        self.released: list[str] = []
-        self.groups: dict[str, Group] = {}
-        self.memos: dict[str, str] = {}
-
-    def remember(self, cluster: str, before: Sight | None, sight: Sight) -> None:
-        """Keep what can be seen of a cluster across restarts, if it has changed."""
-        text = sight.write()
-        if before is None or before.write() != text:
-            self.memos[sight_memo(cluster)] = text
-
-    def tell(self, event: Event, channels: tuple[str, ...] = ()) -> None:
-        """Send a one-off event on its ways: to the channels, if any are given, else where the rules say."""
-        routes = [Route(OWN_RULE, channel) for channel in channels] or self._router.route(event)
-        self._add(event, routes)
-        for route in routes:
-            escalation = route.reason is Reason.ESCALATION
-            self._deliver(event, route, self._at + route.after if escalation else self._at)
-
-    def apply(self, change: Change) -> None:
-        """Take an alert's change, and tell it if it is to be told."""
-        alert = change.alert
-        if change.tell is Status.FIRING:
-            alert = self._fire(alert)
-        elif change.tell is Status.RESOLVED:
-            self._resolve(alert)
-        elif alert.state is AlertState.FIRING:
-            alert = self._note(alert)
-        self.alerts[alert.id] = alert
-
-    def apply_all(self, changes: Iterable[Change]) -> None:
-        """Take changes; those that may cover others come first."""
-        drafted = list(changes)
-        drafted.sort(key=lambda change: not self._inhibitions.is_source(change.alert))
-        for change in drafted:
-            self.apply(change)
-            if change.tell is Status.FIRING and self._inhibitions.is_source(change.alert):
-                self._cover()
-
-    def release(self, mine: Iterable[Alert]) -> None:
-        """Let go what was held back, of alerts that their own watch still shows, where nothing covers it."""
-        for alert in mine:
-            latest = self.alerts.get(alert.id, alert)
-            shown = latest.state is AlertState.FIRING and latest.absent_since is None
-            if latest.inhibited and shown and not self._covered(latest):
-                self.alerts[latest.id] = replace(latest, inhibited=False)
-                self.released.append(latest.id)
-
-    def _cover(self) -> None:
-        """Mark what a larger alert that fires now covers."""
-        for alert in self._open():
-            if alert.state is AlertState.FIRING and not alert.inhibited and self._covered(alert):
-                self.alerts[alert.id] = replace(alert, inhibited=True)
-
-    def _covered(self, alert: Alert) -> bool:
-        return self._inhibitions.covered(alert, self._open())
-
-    def _open(self) -> list[Alert]:
-        latest = (self.alerts.get(alert.id, alert) for alert in self._world.alerts.values())
-        known = {alert.id: alert for alert in latest} | self.alerts
-        return [alert for alert in known.values() if alert.state is not AlertState.RESOLVED]
-
-    def _fire(self, alert: Alert) -> Alert:
-        alert = replace(alert, inhibited=alert.inhibited or self._covered(alert))
-        event = alert.event(Status.FIRING, self._at)
-        routes = self._router.route(event)
-        self._add(event, routes)
-        told = {each.channel: each for each in alert.told}
-        for route in routes:
-            due_at = self._due_at(alert, route, told.get(route.channel))
-            sent = self._deliver(event, route, due_at, inhibited=alert.inhibited)
-            group = sent.thread if sent.gathered else None
-            told.setdefault(
-                route.channel, Told(route.rule, route.channel, sent.due_at, route.on_resolve, group)
-            )
-        return replace(alert, told=tuple(told.values()), last_event=event.id)
-
-    def _due_at(self, alert: Alert, route: Route, told: Told | None) -> datetime:
-        if route.reason is Reason.ESCALATION:
-            return (alert.fired_at or self._at) + route.after
-        due_at = self._at + route.after
-        # What became graver need not wait anew.
-        return due_at if told is None else max(self._at, min(due_at, told.due_at))
-
-    def _note(self, alert: Alert) -> Alert:
-        """Keep how an alert stands that became less grave: nobody is told, but what repeats it says so."""
-        before = self._world.alerts.get(alert.fingerprint)
-        if before is None or before.id != alert.id or before.severity == alert.severity:
-            return alert
-        event = alert.event(Status.FIRING, self._at)
-        self._add(event, [], matters=False)
-        return replace(alert, last_event=event.id)
-
-    def _resolve(self, alert: Alert) -> None:
-        """Tell the end to those who are told the beginning; the dispatcher knows whether they were."""
-        event = alert.event(Status.RESOLVED, self._at)
-        self.over.append(alert.id)
-        wanted = [told for told in alert.told if told.on_resolve]
-        self._add(event, [Route(told.rule, told.channel) for told in wanted], matters=not alert.told)
-        templates = {route.channel: route.template for route in self._router.route(event)}
-        for told in wanted:
-            rule = self._router.rules.get(told.rule)
-            options = None if rule is None or told.group is None else rule.group
-            route = Route(told.rule, told.channel, templates.get(told.channel), group=options)
-            self._deliver(event, route, self._at, thread=told.group)
-
-    def _add(self, event: Event, routes: list[Route], *, matters: bool = True) -> None:
-        self.events.append(event)
-        if matters and not routes:
-            self.unrouted.add(event.id)
-
-    def _deliver(
-        self,
-        event: Event,
-        route: Route,
-        due_at: datetime,
-        *,
-        inhibited: bool = False,
-        thread: str | None = None,
-    ) -> Delivery:
-        known = route.channel in self._router.channels
-        what: tuple[str, ...] = (event.id, route.channel)
-        if route.reason is Reason.ESCALATION:
-            # Once in an alert's life, however often it becomes graver.
-            what = (event.thread, route.channel, route.reason, route.rule, str(route.step))
-        made = Delivery(
-            id=stable_id("dlv", *what),
-            channel=route.channel,
-            rule=route.rule,
-            thread=thread or event.thread,
-            events=(event.id,),
-            created_at=self._at,
-            due_at=due_at,
-            state=DeliveryState.PENDING if known else DeliveryState.HELD,
-            template=route.template,
-            reason=route.reason,
-        )
-        if route.group is not None:
-            made = self._gather(made, event, route.group, thread)
-        elif thread is not None:
-            # Its rule no longer groups, or is gone: what belongs to the group is told at once.
-            made = replace(made, gathered=True)
-        if inhibited and known:
-            # Shown as what it is from the beginning; the dispatcher decides anew when it is due.
-            made = replace(made, state=DeliveryState.INHIBITED, due_at=max(made.due_at, self._at + RECHECK))
-        self.deliveries[made.id] = made
-        return made
-
-    def _gather(self, made: Delivery, event: Event, options: GroupOptions, thread: str | None) -> Delivery:
-        having = common(event, options)
-        key = key_of(made.rule, having)
-        known = self.groups.get(key) or self._world.groups.get(key)
-        lasts = known is not None and self._lasts(known)
-        group = join(known, key, self._at, options, lasts=lasts)
-        if thread is not None and thread != group.id:
-            # The group that it began in is over; its end still belongs there, in order.
-            return replace(made, gathered=True, group=having, due_at=self._at)
-        self.groups[key] = group
-        return replace(made, gathered=True, group=having, thread=group.id, due_at=group.due_at)
-
-    def _lasts(self, group: Group) -> bool:
-        return any(told.group == group.id for alert in self._open() for told in alert.told)
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What decides who is told and when: rules for events, those by which alerts cover others, and times."""
-
-    router: Router
-    inhibitions: Inhibitions = field(default_factory=Inhibitions)
-    times: Times = field(default_factory=dict)
 
 
 def event_of(fact: Fact, report: Report, policy: Policy) -> Event:
@@ -263,20 +59,31 @@ def plan(
     """Return what a report makes true, and the world after it.
 
     ``events`` are those of the report's facts, in their order, ``known`` the ids of those that the store
-    already has.
+    already has, or that are to wait.
     """
     world = replace(world, recent=lately(world.recent, report.at, policy))
-    draft = _Draft(world, rules, report.at)
-    for fact, event in zip(report.facts, events, strict=True):
-        if event.id not in known:
-            draft.tell(event, fact.channels)
+    draft = Draft(world, rules, report.at)
+    for event in report.events:
+        draft.tell(replace(event, severity=policy.severity(event.type, None)))
     cluster = report.watch.cluster
+    account = _account(cluster, report.at, world, policy)
+    for fact, event in zip(report.facts, events, strict=True):
+        if event.id in known:
+            continue
+        alert = account.take(event)
+        if alert is None:
+            draft.tell(event, fact.channels)
+        else:
+            draft.cover(event, alert)
     sights = dict(world.sights)
+    readable = False
     if cluster is not None:
         sight = sights.get(cluster) or Sight(cluster, policy.failures_of(cluster))
         sights[cluster] = sight = sight.after(report)
         _look_around(sight, report, world, policy, draft)
         draft.remember(cluster, world.sights.get(cluster), sight)
+        readable = report.watch.watcher == FEED and report.complete and sight.reads(FEED)
+    world = _count_deletions(account, cluster, world, draft, readable=readable)
     mine = of_watch(world.alerts.values(), report.watch)
     draft.apply_all(advance(mine, report, policy, world.recent))
     if report.complete:
@@ -292,14 +99,20 @@ def foresee(event: Event, world: World, rules: Rules, at: datetime) -> tuple[Ale
     With them the alert that it begins or ends, marked as covered if a larger one that fires covers it; None
     for a one-off event. An end goes to those who would be told the beginning. Nothing comes of it.
     """
-    draft = _Draft(world, rules, at)
+    draft = Draft(world, rules, at)
     if event.status is Status.EVENT:
-        draft.tell(event)
+        covering = telling(event, world.alerts.values())
+        if covering is None:
+            draft.tell(event)
+        else:
+            draft.cover(event, covering.id)
         return None, list(draft.deliveries.values())
-    fired = draft._fire(_alert_of(event, at))
+    for each in listed(event) if stands_for(event.type) else ():
+        draft.borrow(event.thread, rules.router.route(each))
+    fired = draft.fire(_alert_of(event, at))
     if event.status is Status.RESOLVED:
-        draft = _Draft(world, rules, at)
-        draft._resolve(replace(fired, state=AlertState.RESOLVED, ends_at=event.ends_at or at))
+        draft = Draft(world, rules, at)
+        draft.resolve(replace(fired, state=AlertState.RESOLVED, ends_at=event.ends_at or at))
     return fired, list(draft.deliveries.values())
 
 
@@ -327,7 +140,7 @@ def close(
     alerts: Iterable[Alert], at: datetime, because: str, world: World, rules: Rules
 ) -> tuple[Plan, World]:
     """Return the end of alerts whose condition nobody looks at any more, and the world after it."""
-    draft = _Draft(world, rules, at)
+    draft = Draft(world, rules, at)
     for alert in alerts:
         draft.apply(end(alert, at, because))
     report = Report(Watch(None, "configuration"), at, ())
@@ -337,14 +150,18 @@ def close(
 def pass_time(at: datetime, world: World, policy: Policy, rules: Rules) -> tuple[Plan, World]:
     """Return what becomes true of the relay's own alerts because time passes, and the world after it.
 
-    The relay reports what it sees of itself only when that changes; in between no look lets it settle.
+    The relay reports what it sees of itself only when that changes; in between no look lets it settle. And
+    mass deletions are told in intervals, whether the cluster can be read or not.
     """
-    draft = _Draft(world, rules, at)
+    draft = Draft(world, rules, at)
+    for cluster in world.deletions:
+        account = _account(cluster, at, world, policy)
+        world = _count_deletions(account, cluster, world, draft, readable=False)
     draft.apply_all(elapse([alert for alert in world.alerts.values() if alert.cluster is None], at, policy))
     return _finish(draft, Report(Watch(None, "time"), at, ()), world, dict(world.sights))
 
 
-def _look_around(sight: Sight, report: Report, world: World, policy: Policy, draft: _Draft) -> None:
+def _look_around(sight: Sight, report: Report, world: World, policy: Policy, draft: Draft) -> None:
     """Advance the cluster's ``watch.failing``."""
     condition = sight.condition()
     watch = Watch(report.watch.cluster, SIGHT)
@@ -353,7 +170,26 @@ def _look_around(sight: Sight, report: Report, world: World, policy: Policy, dra
     draft.apply_all(advance(mine, seen, policy, world.recent))
 
 
-def _finish(draft: _Draft, report: Report, world: World, sights: dict[str, Sight]) -> tuple[Plan, World]:
+def _account(cluster: str | None, at: datetime, world: World, policy: Policy) -> Account:
+    before = world.deletions.get(cluster or "", Deletions())
+    return Account(cluster, before, world.alerts.values(), at, policy)
+
+
+def _count_deletions(
+    account: Account, cluster: str | None, world: World, draft: Draft, *, readable: bool
+) -> World:
+    """Advance the cluster's mass deletions; return the world with what is remembered of them."""
+    if cluster is None:
+        return world
+    draft.apply_all(account.changes(readable=readable))
+    before, after = world.deletions.get(cluster, Deletions()), account.after()
+    if after == before:
+        return world
+    draft.memos[memo(cluster)] = after.write()
+    return replace(world, deletions={**world.deletions, cluster: after})
+
+
+def _finish(draft: Draft, report: Report, world: World, sights: dict[str, Sight]) -> tuple[Plan, World]:
     alerts, recent = dict(world.alerts), dict(world.recent)
     for alert in sorted(draft.alerts.values(), key=lambda each: each.state is not AlertState.RESOLVED):
         # An open alert has its changes with it, a resolved one leaves them to its next life.
@@ -378,4 +214,4 @@ def _finish(draft: _Draft, report: Report, world: World, sights: dict[str, Sight
         memos=draft.memos,
         cursor=report.cursor,
     )
-    return decided, World(alerts, sights, groups, recent)
+    return decided, replace(world, alerts=alerts, sights=sights, groups=groups, recent=recent)

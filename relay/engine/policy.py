@@ -1,9 +1,12 @@
 """What the configuration says about types of events and about clusters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
+from relay.engine.intervals import TimeInterval
+from relay.engine.keeping import Keeping
 from relay.model.catalogue import CATALOGUE
 from relay.model.severity import Severity
 
@@ -33,6 +36,17 @@ class Damping:
 
 
 @dataclass(frozen=True, slots=True)
+class Mass:
+    """Deletions of trust data are a mass deletion from the ``count``-th ``within`` this time on, counted for
+    the whole cluster or each namespace by itself. What comes then is told every ``update``."""
+
+    count: int = 5
+    within: timedelta = timedelta(minutes=10)
+    per: Literal["cluster", "namespace"] = "cluster"
+    update: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
 class About:
     """What the configuration says of a cluster, for whoever reads its messages."""
 
@@ -44,13 +58,18 @@ class About:
 class Policy:
     """Damping and severities per event type, labels and annotations per cluster.
 
-    ``failures`` is how many looks in a row must fail before something counts as unreadable.
+    ``failures`` is how many looks in a row must fail before something counts as unreadable. ``keeping`` says
+    which trust data is examined, in clusters where any is; ``change_windows`` when deleting some is expected,
+    in clusters that have such times; ``mass`` what a mass deletion is, in clusters that tell of one.
     """
 
     damping: Mapping[str, Damping] = field(default_factory=dict)
     severities: Mapping[str, Severity] = field(default_factory=dict)
     clusters: Mapping[str, About] = field(default_factory=dict)
     failures: Mapping[str, int] = field(default_factory=dict)
+    keeping: Mapping[str, Keeping] = field(default_factory=dict)
+    change_windows: Mapping[str, Sequence[TimeInterval]] = field(default_factory=dict)
+    mass: Mapping[str, Mass] = field(default_factory=dict)
 
     def severity(self, type_name: str, observed: Severity | None) -> Severity:
         """Return the severity of an event: what the user says, else what was observed, else the default."""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from relay.engine.holding import Hold, finish, held_back, put_off
 from relay.engine.reminders import refresh
 from relay.engine.scene import Scene
+from relay.model.catalogue import stands_for
 from relay.model.delivery import HELD_BACK, Delivery, DeliveryState, Reason
 from relay.model.event import Event, Status
 from relay.model.ids import stable_id
@@ -172,9 +173,21 @@ def _unit(items: Sequence[_Item], waiting: Waiting, scene: Scene, now: datetime)
         over = "it is over"
         return _Unit(note=over) if resolved is None else _unless_held(resolved, scene, now, over)
     for item in items:
-        if _could_have_gone(item) and held_back(item.row, item.event, scene, now) is None:
+        hold = held_back(item.row, item.event, scene, now)
+        if hold is None and (_could_have_gone(item) or _lists(item)):
             return _Unit([item.event, end])
+        if hold is not None and hold.state is DeliveryState.MUTED and _lists(item):
+            return _Unit(held=(item, hold))
     return _Unit(note="it was over before it could be told")
+
+
+def _lists(item: _Item) -> bool:
+    """Tell whether this is told though it is over, whenever it can be: what it lists is told nowhere else.
+
+    A silence is another matter: it was meant for that, and what is silenced of one-off events stays so.
+    """
+    firing = item.event.status is Status.FIRING
+    return firing and item.row.state is not DeliveryState.SILENCED and stands_for(item.event.type) is not None
 
 
 def _unless_held(item: _Item, scene: Scene, now: datetime, note: str = "") -> _Unit:

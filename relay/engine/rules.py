@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from relay.config.durations import Duration
-from relay.engine.patterns import check_glob, severities
 from relay.model.catalogue import CATALOGUE
+from relay.model.patterns import check_glob, severities
 from relay.model.urls import web_url
 
 

@@ -11,10 +11,12 @@ import structlog
 
 from relay.channels import Channel, SendError
 from relay.channels.errors import BadBody
+from relay.engine.deletions import fitting
 from relay.engine.review import Sizes
 from relay.engine.rules import Rule
 from relay.engine.verdict import Result, overall
 from relay.http import Http
+from relay.model.catalogue import stands_for
 from relay.model.clock import Clock
 from relay.model.delivery import Message, Outcome, Sent
 from relay.model.event import Event, Status
@@ -81,6 +83,19 @@ class Sender:
     def _size(self, event: Event) -> int:
         telling = Telling((event,), "", self.channel.name, "")
         return len(json.dumps(payload(telling, self.renderer.public_url)).encode())
+
+    def _fitting(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
+        """Return events that fit into a message: of what stands for many, as much is listed as there is room.
+
+        It cannot be told in parts, and a message that is too large would not be taken at all.
+        """
+        sizes = self.sizes
+        lists = [event for event in events if stands_for(event.type)]
+        if sizes.most is None or not lists or sum(map(sizes.size, events)) <= sizes.most:
+            return events
+        bare = [fitting(event, 0) if stands_for(event.type) else event for event in events]
+        room = max(0, sizes.most - sum(map(sizes.size, bare))) // len(lists)
+        return tuple(fitting(event, room) if stands_for(event.type) else event for event in events)
 
     async def attempt(self, claim: Claim) -> Try:
         """Send a delivery once. Never raises but for cancellation: a bug must not lose an alert."""
@@ -162,7 +177,7 @@ class Sender:
         about, *others = {event.thread for event in claim.events}
         over = claim.events[-1].status is Status.RESOLVED
         return Telling(
-            claim.events,
+            self._fitting(claim.events),
             delivery.rule,
             self.channel.name,
             delivery.id,

@@ -90,6 +90,11 @@ class Sight:
     def after(self, report: Report) -> "Sight":
         """Return what is known after a report; this object is not changed."""
         sight = self._copy(self._threshold)
+        if report.idle:
+            # What it once could read says nothing about now.
+            for source in report.sources:
+                sight._looks.pop((report.watch.watcher, source), None)
+            return sight
         failed = {failure.source: failure for failure in report.failures}
         for source in report.sources:
             key = (report.watch.watcher, source)
@@ -118,6 +123,11 @@ class Sight:
         sight._looks = dict(self._looks)
         sight._recovering = self._recovering
         return sight
+
+    def reads(self, watcher: str) -> bool:
+        """Whether the last looks of a watcher could read everything that it looks at."""
+        looks = [look for (each, _), look in self._looks.items() if each == watcher]
+        return bool(looks) and all(look.failure is None for look in looks)
 
     @property
     def whole(self) -> bool:

@@ -26,7 +26,8 @@ class AlertState(StrEnum):
 class Told:
     """A channel that was, or at ``due_at`` will be, told of a firing, and the rule that decided it.
 
-    ``group`` is the id of the group that it is told in, if its rule groups.
+    ``group`` is the id of the group that it is told in, if its rule groups. ``escalated`` tells that it hears
+    of it only by escalation.
     """
 
     rule: str
@@ -34,6 +35,7 @@ class Told:
     due_at: datetime
     on_resolve: bool
     group: str | None = None
+    escalated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class Alert:
     ``changes`` are the times at which the condition lately began or ceased to count, over all its lives,
     the oldest first. ``flapping`` tells that they were too many when it fired: then it keeps firing, and is
     quiet, until the condition has been shown or absent for ``flap_within`` without a break. ``settled_at``
-    is when it was found to stay.
+    is when it was found to stay. ``revision`` counts how often it was told anew because there was more to
+    tell, at the same severity.
     """
 
     id: str
@@ -77,6 +80,7 @@ class Alert:
     flapping: bool = False
     flap_within: timedelta = timedelta(0)
     settled_at: datetime | None = None
+    revision: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -92,8 +96,11 @@ class Alert:
             details["flaps"] = Flaps(
                 changes=len(self.changes), within_seconds=self.flap_within.total_seconds()
             ).plain()
+        which = ["flapping"] if flapping else []
+        if self.revision and status is Status.FIRING:
+            which.append(str(self.revision))
         return Event(
-            id=stable_id("evt", self.id, status, self.severity, *(["flapping"] if flapping else [])),
+            id=stable_id("evt", self.id, status, self.severity, *which),
             type=self.type,
             status=status,
             cluster=self.cluster,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from relay.model import details as d
+from relay.model import trust_details as t
 from relay.model.event import SubjectKind
 from relay.model.severity import Severity
 
@@ -13,6 +14,8 @@ class EventType:
     """What an event type means. ``lasting`` types are alerts, the others one-off events.
 
     ``hold`` is how long an alert's condition must hold before it fires, where the configuration says nothing.
+    ``stands_for`` is the type of the one-off events that an alert tells in their place. What it lists is told
+    nowhere else, so it is treated as they are: no larger alert covers it, and nothing delays it.
     """
 
     name: str
@@ -22,6 +25,7 @@ class EventType:
     details: type[d.Details]
     lasting: bool = True
     hold: timedelta = timedelta(0)
+    stands_for: str | None = None
 
     @property
     def about_relay(self) -> bool:
@@ -48,17 +52,107 @@ CATALOGUE: dict[str, EventType] = {
             "The signing data of a repository was deleted from the notary server.",
             _S.CRITICAL,
             _K.REPOSITORY,
-            d.TrustRecord,
+            t.TrustDeletion,
             lasting=False,
         ),
         EventType(
+            "trust.mass_deletion",
+            "Signing data was deleted many times in a short time. While it fires, it lists each further "
+            "deletion, which is then not told by itself.",
+            _S.CRITICAL,
+            _K.CLUSTER,
+            d.MassDeletion,
+            stands_for="trust.deleted",
+        ),
+        EventType(
             "trust.updated",
-            "The signing data of a repository was written: somebody signed, or the server renewed an expired "
-            "timestamp on a read.",
+            "The signing data of a repository was written: somebody signed. Where the relay could not "
+            "examine it, the server may merely have renewed an expired timestamp on a read.",
+            _S.INFO,
+            _K.REPOSITORY,
+            t.TrustUpdate,
+            lasting=False,
+        ),
+        EventType(
+            "trust.resigned",
+            "The server renewed an expired timestamp because somebody read it: nobody signed anything.",
             _S.INFO,
             _K.REPOSITORY,
             d.TrustRecord,
             lasting=False,
+        ),
+        EventType(
+            "trust.reinitialized",
+            "A repository has a new root: critical if the keys of the former one did not sign it, else a "
+            "warning.",
+            _S.CRITICAL,
+            _K.REPOSITORY,
+            t.Reinitialized,
+            lasting=False,
+        ),
+        EventType(
+            "trust.root_rotated",
+            "A new root, signed by the former one's keys, puts other keys in the place of some.",
+            _S.WARNING,
+            _K.REPOSITORY,
+            t.KeysRotated,
+            lasting=False,
+        ),
+        EventType(
+            "trust.signer_added",
+            "A delegation, or a key of one, may sign tags of a repository now.",
+            _S.WARNING,
+            _K.REPOSITORY,
+            t.SignersChanged,
+            lasting=False,
+        ),
+        EventType(
+            "trust.signer_removed",
+            "A delegation, or a key of one, may no longer sign tags of a repository.",
+            _S.WARNING,
+            _K.REPOSITORY,
+            t.SignersChanged,
+            lasting=False,
+        ),
+        EventType(
+            "trust.tag_removed",
+            "Tags of a repository are no longer signed.",
+            _S.WARNING,
+            _K.REPOSITORY,
+            t.TagsRemoved,
+            lasting=False,
+        ),
+        EventType(
+            "trust.tag_moved",
+            "Under tags of a repository something else is signed than before.",
+            _S.INFO,
+            _K.REPOSITORY,
+            t.TagsMoved,
+            lasting=False,
+        ),
+        EventType(
+            "trust.version_regressed",
+            "Trust data went back to an older version without having been deleted: an old state was put in "
+            "the place of a newer one.",
+            _S.CRITICAL,
+            _K.REPOSITORY,
+            t.VersionRegressed,
+            lasting=False,
+        ),
+        EventType(
+            "trust.invalid",
+            "Trust data of a repository does not verify: it was tampered with, or is broken.",
+            _S.CRITICAL,
+            _K.REPOSITORY,
+            t.TrustInvalid,
+        ),
+        EventType(
+            "trust.expiring",
+            "Trust data of a repository expires soon, or has expired: then clients refuse it, and it is an "
+            "error.",
+            _S.WARNING,
+            _K.REPOSITORY,
+            t.TrustExpiring,
         ),
         EventType(
             "trust.unreadable",
@@ -225,6 +319,14 @@ CATALOGUE: dict[str, EventType] = {
             lasting=False,
         ),
         EventType(
+            "evidence.anchored",
+            "Where the evidence log ends: told on a schedule, to the one channel that is configured for it.",
+            _S.INFO,
+            _K.RELAY,
+            d.EvidenceAnchored,
+            lasting=False,
+        ),
+        EventType(
             "relay.resumed",
             "The relay was away, not running or asleep, and watches again.",
             _S.WARNING,
@@ -242,3 +344,9 @@ CATALOGUE: dict[str, EventType] = {
         ),
     )
 }
+
+
+def stands_for(type_name: str) -> str | None:
+    """Return the type of the one-off events that an alert type tells in their place; None for all others."""
+    kind = CATALOGUE.get(type_name)
+    return None if kind is None else kind.stands_for

@@ -35,6 +35,33 @@ class TrustRecord(Details):
     feed: str = Field(description='the changefeed it was read from: "all repositories" or one repository')
 
 
+class Deleted(Details):
+    """One of many deletions of trust data."""
+
+    repository: str = Field(description="namespace/name; empty if the record does not tell it")
+    gun: str | None = Field(description="the name under which the trust data was signed")
+    event: str = Field(description="the id of its own event, trust.deleted")
+    at: datetime = Field(description="when it happened by MSR's clock, at the latest when the relay saw it")
+    tags: int | None = Field(
+        default=None, description="how many signed tags were lost with it; null if that is not known"
+    )
+
+
+class MassDeletion(Details):
+    """Many deletions of trust data at once, told in place of one message for each."""
+
+    count: int = Field(description="how many deletions there were so far, those before it began among them")
+    within_seconds: float = Field(description="the time within which they were too many, in seconds")
+    per: str = Field(description="what was counted: the deletions of a cluster, or of a namespace")
+    scope: str = Field(description="the name of that cluster or namespace; empty for an unknown namespace")
+    first_at: datetime = Field(description="when the first of them happened")
+    last_at: datetime = Field(description="when the last of them happened")
+    deletions: list[Deleted] = Field(
+        description="the first 1,000 of them; fewer where messages are bounded (a webhook's `max_bytes`)"
+    )
+    more: int = Field(description="how many are not listed in deletions")
+
+
 class UnreadableRecord(Details):
     """A record of the changefeed that could not be understood."""
 
@@ -285,6 +312,17 @@ class Heartbeat(Details):
     firing: int = Field(description="how many alerts fire")
     waiting: int = Field(description="how many deliveries wait, on all channels")
     troubles: list[str] = Field(description="what is not well with the relay, as /readyz tells it")
+
+
+class EvidenceAnchored(Details):
+    """Where the evidence log ends: whoever keeps this can tell later whether it was rewritten."""
+
+    seq: int = Field(description="number of its last entry")
+    hash: str = Field(description="that entry's hash, SHA-256 in hex, which covers all entries before it")
+    scheduled_at: datetime = Field(description="the time of the schedule that this tells")
+    signature: str | None = Field(
+        description="the public ed25519 key and its signature of seq and hash, as whpk_…:base64; null: no key"
+    )
 
 
 class Missed(Details):

@@ -19,6 +19,7 @@ class Exit(IntEnum):
     UNREACHABLE = 5
     NOT_FOUND = 6
     BUSY = 7
+    BROKEN = 8
 
 
 class RelayError(Exception):

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from relay.model.event import Subject
+from relay.model.event import Event, Subject
 from relay.model.severity import Severity
+from relay.model.trust import Head, Kept, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,11 @@ class Report:
     and moves the cursor, but says nothing about conditions. ``undecided`` are types of conditions that this
     look cannot judge, such as whether answers agree of which one is missing: what it does not show of them
     has not ended.
+
+    ``idle`` tells that nothing was asked: then nothing is known of what can be read.
+    ``events`` are some that waited to be examined, as they are to be told now; ``kept`` is what is kept of
+    the repositories that were examined, ``snapshots`` what was found there; ``inventory`` are records of
+    repositories that were not known.
     """
 
     watch: Watch
@@ -127,3 +133,8 @@ class Report:
     cursor: CursorMove | None = None
     complete: bool = True
     undecided: frozenset[str] = frozenset()
+    events: tuple[Event, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    inventory: tuple[Head, ...] = ()
+    idle: bool = False

@@ -7,20 +7,37 @@ from relay.model.catalogue import CATALOGUE
 from relay.model.event import Event, Status, Subject, SubjectKind
 from relay.model.ids import stable_id
 from relay.model.severity import Severity
+from relay.model.trust_samples import TRUST_DETAILS
 
 _WHEN = datetime(2026, 11, 23, 20, 58, 11, 165146, tzinfo=UTC)
 _REPLICA = "f2277ad178f7"
 
 _DETAILS: dict[str, tuple[str, str, d.Details]] = {
-    "trust.deleted": (
-        "prod/app",
-        "Trust data of prod/app was deleted",
-        d.TrustRecord(record_id="9d7b3f52", version=0, sha256="", feed="all repositories"),
-    ),
-    "trust.updated": (
-        "prod/app",
-        "Trust data of prod/app was updated to version 7",
-        d.TrustRecord(record_id="9d7b3f51", version=7, sha256="3b" * 32, feed="all repositories"),
+    **TRUST_DETAILS,
+    "trust.mass_deletion": (
+        "prod",
+        "7 deletions of trust data in cluster prod: prod/app, prod/api and 5 more",
+        d.MassDeletion(
+            count=7,
+            within_seconds=600,
+            per="cluster",
+            scope="prod",
+            first_at=_WHEN - timedelta(seconds=95),
+            last_at=_WHEN - timedelta(seconds=2),
+            deletions=[
+                d.Deleted(
+                    repository=name,
+                    gun=f"msr.example.com/{name}",
+                    event=stable_id("evt", name),
+                    at=_WHEN - timedelta(seconds=95 - 15 * number),
+                    tags=3 + number,
+                )
+                for number, name in enumerate(
+                    ("prod/app", "prod/api", "prod/web", "prod/worker", "shop/web", "shop/api", "shop/cart")
+                )
+            ],
+            more=0,
+        ),
     ),
     "trust.unreadable": (
         "",
@@ -236,6 +253,17 @@ _DETAILS: dict[str, tuple[str, str, d.Details]] = {
             reason="https://hc-ping.com: cannot connect (connection refused): check host, port and firewall",
             failures=3,
             arrived_at=_WHEN - timedelta(minutes=4),
+        ),
+    ),
+    "evidence.anchored": (
+        "security",
+        "The evidence log ends at entry 48213",
+        d.EvidenceAnchored(
+            seq=48213,
+            hash="9f2c1c7be0e4fb3f3b0a4f3f0d7a5c4a6a5e0f1b2c3d4e5f60718293a4b5c6d7",
+            scheduled_at=_WHEN,
+            signature="whpk_9TXjTd4cjKpQcIrlQO7E4Hfeb7XRpEzZjHgDVGFwl5M=:"
+            "bm90IGEgcmVhbCBzaWduYXR1cmUsIGJ1dCBhcyBsb25nIGFzIG9uZSBvZiB0aGVtOiA2NCBieXRlcyBsb25nLg==",
         ),
     ),
     "relay.heartbeat": (

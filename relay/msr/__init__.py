@@ -21,6 +21,7 @@ from relay.msr.errors import (
     PasswordRefused,
     Throttled,
     TokenRefused,
+    TooLong,
     Unreachable,
     Unwell,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "Replica",
     "Throttled",
     "TokenRefused",
+    "TooLong",
     "Unreachable",
     "Unreadable",
     "Unwell",

@@ -18,18 +18,25 @@ from relay.msr.errors import (
     NoAccess,
     NotMsr,
     TokenRefused,
+    TooLong,
     Unreachable,
     Unwell,
 )
+from relay.msr.gun import split
 from relay.msr.lockout import Lockout, RefusedError
 from relay.msr.recognise import recognise
 from relay.msr.requests import Reply, Requests, basic, unwell
+from relay.msr.text import one_line
 from relay.msr.tokens import Token, Tokens, parse_token
+from relay.trust import file_name
 
 T = TypeVar("T")
 
 _PING_PATHS = ("/_ping", "/health")
 _GLOBAL_SCOPE = "registry:catalog:*"
+_NOT_FOUND = "METADATA_NOT_FOUND"
+"""What notary says of a file that it does not have (its server/errors)."""
+_ERROR_BYTES = 65536
 
 
 class Msr:
@@ -134,6 +141,37 @@ class Msr:
             )
         return reply.document(parse.page)
 
+    async def trust_file(
+        self, gun: str, role: str, *, sha256: str | None = None, version: int | None = None, most: int
+    ) -> bytes | None:
+        """The metadata file of a role that has this SHA-256 (hex) or version, None if notary has none.
+
+        `gun` is as in the record, with or without a host. One of the two must be given: asked for the newest
+        timestamp or snapshot, notary may sign anew, and write a record; asked so it never does (its
+        server/handlers/roles.go). Raises TooLong for more than `most` bytes, and ValueError for what could
+        be another page than that: a role, hash or version that is none.
+        """
+        return await self._trust(gun, file_name(role, sha256, version), most)
+
+    async def newest_root(self, gun: str, most: int) -> bytes | None:
+        """The newest root of a repository, None if there is none. Reading it never makes notary sign."""
+        return await self._trust(gun, "root", most)
+
+    async def _trust(self, gun: str, name: str, most: int) -> bytes | None:
+        path = f"/v2/{quote(gun, safe='/:')}/_trust/tuf/{quote(name, safe='/')}.json"
+        # An error document may be longer than the file that is asked for.
+        reply = await self._with_token(f"repository:{gun}:pull", path, {}, max(most, _ERROR_BYTES))
+        if reply.status == 404 and _NOT_FOUND in reply.codes():
+            return None
+        if reply.status == 401 or reply.is_insufficient():
+            raise self._refused_token(reply, split(gun, self.registry_host).repository, "trust data")
+        if reply.status != 200:
+            # Also a 404 that is not notary's: it says nothing about what notary has.
+            raise reply.bad()
+        if len(reply.answer.body) > most:
+            raise TooLong(f"{reply.where}: {one_line(name, 255)} is longer than {most} bytes")
+        return reply.answer.body
+
     async def newest(self, repository: str | None = None) -> Record | Unreadable | None:
         """The most recent record, None if the feed is empty.
 
@@ -151,16 +189,20 @@ class Msr:
             )
         return None
 
-    async def _with_token(self, scope: str, path: str, query: dict[str, str]) -> Reply:
-        reply = await self._bearing(scope, path, query)
+    async def _with_token(
+        self, scope: str, path: str, query: dict[str, str], most: int | None = None
+    ) -> Reply:
+        reply = await self._bearing(scope, path, query, most)
         if reply.status == 401 and not reply.is_insufficient():
             # It may have expired early, or the replicas have got new keys.
-            reply = await self._bearing(scope, path, query)
+            reply = await self._bearing(scope, path, query, most)
         return reply
 
-    async def _bearing(self, scope: str, path: str, query: dict[str, str]) -> Reply:
+    async def _bearing(self, scope: str, path: str, query: dict[str, str], most: int | None) -> Reply:
         token = await self._tokens.get(scope)
-        reply = await self._anywhere(lambda url: self._requests.get(url, path, query, f"Bearer {token}"))
+        reply = await self._anywhere(
+            lambda url: self._requests.get(url, path, query, f"Bearer {token}", max_bytes=most)
+        )
         if reply.status in {401, 403}:
             self._tokens.drop(scope, token)
         return reply
@@ -218,7 +260,7 @@ class Msr:
             f"use one, or set clusters[{self.name}].watch.{watcher} to off"
         )
 
-    def _refused_token(self, reply: Reply, repository: str | None) -> MsrError:
+    def _refused_token(self, reply: Reply, repository: str | None, what: str = "changefeed") -> MsrError:
         if not reply.is_insufficient():
             return TokenRefused(
                 f"{reply.where}: MSR refuses the token that it has just issued{reply.said()}: "
@@ -230,7 +272,7 @@ class Msr:
                 f"administrator; list repositories under clusters[{self.name}].repositories instead"
             )
         return NoAccess(
-            f"user {self._username} may not read the changefeed of {repository}: give it read access there, "
+            f"user {self._username} may not read the {what} of {repository}: give it read access there, "
             f"or take the repository out of clusters[{self.name}].repositories"
         )
 

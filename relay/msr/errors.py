@@ -55,6 +55,10 @@ class BadAnswer(MsrError):
     """The answer is not what MSR answers: malformed, oversized, of another status, or a redirect."""
 
 
+class TooLong(BadAnswer):
+    """The answer is longer than what was asked for can be."""
+
+
 class CursorRefused(MsrError):
     """The changefeed's back end cannot read this change id: it was made by another one."""
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from relay.http import Answer, Http, HttpError, Reason, Route, origin, redact, retry_after
 from relay.model.clock import Clock
-from relay.msr.errors import BadAnswer, MsrError, Throttled, Unreachable, Unwell
+from relay.msr.errors import BadAnswer, MsrError, Throttled, TooLong, Unreachable, Unwell
 from relay.msr.text import one_line
 
 T = TypeVar("T")
@@ -19,6 +19,7 @@ T = TypeVar("T")
 _SAID_LENGTH = 200
 _INSUFFICIENT = re.compile(r'error="?insufficient_scope')
 _RIGHTS_CODES = {"NOT_AUTHORIZED", "FORBIDDEN", "DENIED"}
+_ERRORS: Mapping[Reason, type[MsrError]] = {Reason.INVALID: BadAnswer, Reason.TOO_LARGE: TooLong}
 _CHECK_URL = "check that this is MSR's own URL, without a path (`msr-relay check --live` tells what answers)"
 
 
@@ -114,9 +115,17 @@ class Requests:
         self._password = password
 
     async def ask(
-        self, url: str, path: str, query: Mapping[str, str] | None = None, authorization: str | None = None
+        self,
+        url: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        authorization: str | None = None,
+        max_bytes: int | None = None,
     ) -> Reply:
-        """The reply, of any status. Raises Unreachable, or BadAnswer if it is not HTTP or too long."""
+        """The reply, of any status. Raises Unreachable, TooLong, or BadAnswer if it is not HTTP.
+
+        `max_bytes` bounds the answer in place of the client's own limit.
+        """
         full = url.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
         try:
             answer = await self._http.send(
@@ -125,22 +134,26 @@ class Requests:
                 route=self._route,
                 headers={"Authorization": authorization} if authorization else None,
                 timeout=self._timeout,
-                max_bytes=self._max_bytes,
+                max_bytes=self._max_bytes if max_bytes is None else max_bytes,
                 whole=True,
                 pool="msr",
             )
         except HttpError as error:
-            kind = BadAnswer if error.reason in {Reason.INVALID, Reason.TOO_LARGE} else Unreachable
-            failure: MsrError = kind(str(error))
+            failure = _ERRORS.get(error.reason, Unreachable)(str(error))
         else:
             return Reply(origin(full), full, answer, (self._password, authorization or ""))
         raise failure
 
     async def get(
-        self, url: str, path: str, query: Mapping[str, str] | None = None, authorization: str | None = None
+        self,
+        url: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        authorization: str | None = None,
+        max_bytes: int | None = None,
     ) -> Reply:
         """The same, and also raises Throttled on a 429 and Unwell on a 5xx."""
-        reply = await self.ask(url, path, query, authorization)
+        reply = await self.ask(url, path, query, authorization, max_bytes)
         if reply.status == 429:
             text = "MSR asks for fewer requests (status 429): lengthen the intervals under `watch`"
             raise Throttled(f"{reply.where}: {text}", retry_after(reply.answer.headers, self._clock.now()))

@@ -12,6 +12,8 @@ _DEFAULT_SECONDS = 60.0
 """What the token specification says of an answer without `expires_in`."""
 _LONGEST = 86400.0
 _MARGIN = 30.0
+MOST_KEPT = 500
+"""Tokens that are kept, those used last: there is one scope a repository, and there may be thousands."""
 _SENDABLE = re.compile(r"[\x21-\x7e]{1,7000}", flags=re.ASCII)
 
 
@@ -60,10 +62,15 @@ class Tokens:
         self._cached: dict[str, _Cached] = {}
         self._flights: dict[str, asyncio.Task[str]] = {}
 
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._cached)
+
     async def get(self, scope: str) -> str:
         """A token for a scope: a cached one, or the outcome of the one request made for all who wait."""
         cached = self._cached.get(scope)
         if cached is not None and self._clock.monotonic() < cached.good_until:
+            self._cached[scope] = self._cached.pop(scope)
             return cached.text
         flight = self._flights.get(scope)
         if flight is None:
@@ -84,6 +91,11 @@ class Tokens:
             token = await self._fetch(scope)
         finally:
             del self._flights[scope]
+        self._cached.pop(scope, None)
+        if len(self._cached) >= MOST_KEPT:
+            self._cached = {key: each for key, each in self._cached.items() if each.good_until > started}
+        if len(self._cached) >= MOST_KEPT:
+            del self._cached[next(iter(self._cached))]
         self._cached[scope] = _Cached(token.text, started + token.seconds)
         return token.text
 

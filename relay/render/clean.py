@@ -10,8 +10,10 @@ from relay.model.event import Event
 
 TEXT_CHARACTERS: Final = 4000
 """The most of one text that gets into a message."""
-ITEMS: Final = 100
-"""The most members of a list or mapping that get into a message."""
+KEYS: Final = 100
+"""The most members of a mapping that get into a message."""
+ITEMS: Final = 1000
+"""The most members of a list: a mass deletion lists so many deletions, and they are told nowhere else."""
 DEPTH: Final = 8
 """How deep lists and mappings may nest; what lies deeper becomes a cut mark."""
 CUT: Final = "…"
@@ -57,7 +59,7 @@ def bounded(value: Any, depth: int = DEPTH) -> Any:
     if isinstance(value, Mapping):
         if depth == 0:
             return CUT
-        return {bounded(str(key)): bounded(item, depth - 1) for key, item in islice(value.items(), ITEMS)}
+        return {bounded(str(key)): bounded(item, depth - 1) for key, item in islice(value.items(), KEYS)}
     if isinstance(value, list | tuple):
         return CUT if depth == 0 else [bounded(item, depth - 1) for item in value[:ITEMS]]
     return value

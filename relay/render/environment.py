@@ -22,6 +22,7 @@ from relay.model.event import Event, Status
 from relay.model.quorum import quorum
 from relay.render.clean import clean
 from relay.render.filters import FILTERS, Filter, as_json, codespans_html, cut_escaped, slack_escape, timed
+from relay.render.markdown import markdown_code, markdown_escape
 from relay.render.plain import level
 
 CONTEXT: Final[Mapping[str, str]] = {
@@ -80,6 +81,7 @@ class Place(Enum):
     HTML = "html"
     JSON = "json"
     SLACK = "slack"
+    MARKDOWN = "markdown"
 
     @classmethod
     def of(cls, kind: str, part: str) -> "Place":
@@ -175,6 +177,8 @@ class Environment(ImmutableSandboxedEnvironment):
         self.filters |= FILTERS | timed(clock, zone) | {"tojson": _TOJSON[place]}
         if place is Place.HTML:
             self.filters |= {"codespans": codespans_html}
+        if place is Place.MARKDOWN:
+            self.filters |= {"code": markdown_code}
         if place is Place.SLACK:
             self.filters |= {"cut": cut_escaped, "slack_escape": lambda value: _Escaped(slack_escape(value))}
         self.globals |= {"say": say, "quorum": quorum}
@@ -237,6 +241,7 @@ _FINALIZE: Final[dict[Place, Callable[[Any], str]]] = {
     Place.HTML: _in_html,
     Place.JSON: _in_json,
     Place.SLACK: _in_slack,
+    Place.MARKDOWN: markdown_escape,
 }
 _TOJSON: Final[dict[Place, Filter]] = {
     Place.TEXT: _json_in_text,
@@ -244,6 +249,7 @@ _TOJSON: Final[dict[Place, Filter]] = {
     Place.HTML: _json_in_html,
     Place.JSON: _json_in_json,
     Place.SLACK: _json_in_slack,
+    Place.MARKDOWN: _json_in_text,
 }
 
 

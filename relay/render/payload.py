@@ -8,7 +8,7 @@ from typing import Any, Final
 from relay.model.delivery import Reason
 from relay.model.event import Event
 from relay.model.text import storable
-from relay.render.clean import CUT, DEPTH, ITEMS, TEXT_CHARACTERS, cut
+from relay.render.clean import CUT, DEPTH, ITEMS, KEYS, TEXT_CHARACTERS, cut
 from relay.render.telling import Telling
 
 MOST_ITEMS: Final = 1000
@@ -20,9 +20,9 @@ def payload(telling: Telling, public_url: str | None) -> dict[str, Any]:
     """The telling as ``{type, timestamp, data}``, JSON types only: a contract that is only ever extended.
 
     Several events are ``items`` of one ``data``, both ends of an alert two of them. Texts are as MSR gave
-    them, but cut to ``TEXT_CHARACTERS``; lists to ``ITEMS``, ``items`` to ``MOST_ITEMS``. What no database
-    keeps (NUL, lone surrogates) is U+FFFD. Links that acknowledge are left out: whoever reads them may
-    use them, and programs write down what they get.
+    them, but cut to ``TEXT_CHARACTERS``; mappings to ``KEYS``, lists to ``ITEMS``, ``items`` to
+    ``MOST_ITEMS``. What no database keeps (NUL, lone surrogates) is U+FFFD. Links that acknowledge are left
+    out: whoever reads them may use them, and programs write down what they get.
     """
     if len(telling.events) == 1 and not telling.grouped:
         return _single(telling, telling.events[0], public_url, alone=True)
@@ -112,7 +112,7 @@ def _plain(value: Any, depth: int = DEPTH) -> Any:
     if isinstance(value, Mapping):
         if depth == 0:
             return CUT
-        return {_plain(str(key)): _plain(item, depth - 1) for key, item in islice(value.items(), ITEMS)}
+        return {_plain(str(key)): _plain(item, depth - 1) for key, item in islice(value.items(), KEYS)}
     if isinstance(value, list | tuple):
         return CUT if depth == 0 else [_plain(item, depth - 1) for item in value[:ITEMS]]
     if isinstance(value, datetime):

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from relay.config import Document, Loc
 from relay.config.tree import Items, Scalar, Table
 from relay.engine.intervals import muted, muted_until
-from relay.engine.patterns import Patterns, severities
 from relay.engine.rules import Match
 from relay.model.catalogue import CATALOGUE
 from relay.model.errors import Problem
 from relay.model.event import SubjectKind
+from relay.model.patterns import Patterns, severities
 from relay.model.severity import Severity
 from relay.settings.root import Settings
 
@@ -41,6 +41,7 @@ def errors(document: Document, check_when: Callable[[str], None]) -> Iterator[Pr
     for at in range(_length(document, ("rules",))):
         yield from _unknown(_channels_of(document, at), channels, document)
     yield from _unknown(_texts(document, ("heartbeats",), "channel"), channels, document)
+    yield from _unknown(_text(document, ("evidence", "anchor", "channel")), channels, document)
     yield from _unknown_intervals(document)
     for place, when in _texts(document, ("rules",), "when"):
         try:
@@ -62,13 +63,18 @@ def _unknown_intervals(document: Document) -> Iterator[Problem]:
     node = document.node(("time_intervals",))
     known = list(node.entries) if isinstance(node, Table) else []
     hint = f"there are {', '.join(known)}" if known else "write it under time_intervals"
-    for at in range(_length(document, ("rules",))):
-        for key in _TIMES:
-            for place, name in _listed(document, ("rules", at, key)):
-                if name not in known:
-                    near = get_close_matches(name[:80], known, n=1)
-                    meant = f"did you mean {near[0]}?" if near else hint
-                    yield document.problem(place, f"there is no time interval {name!r}", meant)
+    places: list[Loc] = [
+        (part, at, key)
+        for part, keys in (("rules", _TIMES), ("clusters", ("change_windows",)))
+        for at in range(_length(document, (part,)))
+        for key in keys
+    ]
+    for where in places:
+        for place, name in _listed(document, where):
+            if name not in known:
+                near = get_close_matches(name[:80], known, n=1)
+                meant = f"did you mean {near[0]}?" if near else hint
+                yield document.problem(place, f"there is no time interval {name!r}", meant)
 
 
 def _channels_of(document: Document, at: int) -> Iterator[tuple[Loc, str]]:
@@ -90,6 +96,13 @@ def _texts(document: Document, place: Loc, key: str) -> Iterator[tuple[Loc, str]
         node = document.node((*place, at, key))
         if isinstance(node, Scalar) and isinstance(node.value, str):
             yield (*place, at, key), node.value
+
+
+def _text(document: Document, place: Loc) -> Iterator[tuple[Loc, str]]:
+    """Yield the text at a place, if there is one, with its place."""
+    node = document.node(place)
+    if isinstance(node, Scalar) and isinstance(node.value, str):
+        yield place, node.value
 
 
 def _listed(document: Document, place: Loc) -> Iterator[tuple[Loc, str]]:
@@ -227,11 +240,16 @@ def _types(match: Match) -> list[str]:
     return [name for name in CATALOGUE if match.type is None or Patterns(match.type).match(name)]
 
 
+def _repeated_type(name: str) -> bool:
+    """Tell whether a rule for a type tells alerts: those too that stand for one-off events."""
+    return CATALOGUE[name].lasting or any(kind.stands_for == name for kind in CATALOGUE.values())
+
+
 def _told_later_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
     """Yield what of a rule's repeats and escalations can tell nobody anything new."""
     for at, rule in enumerate(settings.rules):
         types = _types(rule.match)
-        if rule.repeat is not None and types and not any(CATALOGUE[name].lasting for name in types):
+        if rule.repeat is not None and types and not any(map(_repeated_type, types)):
             message = "nothing is repeated: these event types are one-off events, which do not go on"
             yield document.problem(("rules", at, "repeat"), message, "leave it out")
         told = [("its first message", rule.after, rule.channels)]
@@ -268,6 +286,10 @@ _HAVING: Mapping[str, frozenset[SubjectKind]] = {
 """What an event has to be about to have a word by which it can be grouped."""
 
 
+def _coverable(name: str) -> bool:
+    return CATALOGUE[name].lasting and CATALOGUE[name].stands_for is None
+
+
 def _inhibit_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
     clusters = [cluster.name for cluster in settings.clusters]
     for at, rule in enumerate(settings.inhibit):
@@ -277,6 +299,8 @@ def _inhibit_warnings(settings: Settings, document: Document) -> Iterator[Proble
             types = _types(match)
             if types and not any(CATALOGUE[name].lasting for name in types):
                 problems.append(("type", "these event types are one-off events, which never fire"))
+            elif part == "target" and types and not any(map(_coverable, types)):
+                problems.append(("type", "these event types are told whatever else fires"))
             for key, message in problems:
                 fine = False
                 place = ("inhibit", at, part, key)

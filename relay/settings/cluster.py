@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -15,12 +15,15 @@ from pydantic import (
     model_validator,
 )
 
-from relay.config import Duration, Section
+from relay.config import Duration, Section, at_least, at_most
+from relay.engine.keeping import Keeping
 from relay.http import Route
+from relay.model.patterns import Patterns
 from relay.model.urls import web_url
 from relay.msr import Replica
 from relay.render import RUNBOOK
 from relay.watch import WATCHERS, Options
+from relay.watch.trust import TrustOptions, TrustWatcher
 
 
 def _check_url(text: str) -> str:
@@ -61,6 +64,33 @@ def _watch_model() -> type[BaseModel]:
 WatchSettings = _watch_model()
 
 
+class MassDeletionSettings(Section):
+    """When deletions of trust data are a mass deletion: then one alert lists them, `trust.mass_deletion`, and
+    those that come while it fires are not told by themselves."""
+
+    count: int = Field(default=5, ge=2, le=100)
+    """From so many deletions on. Those before are told by themselves, at once, as always."""
+    within: Annotated[Duration, at_least(timedelta(seconds=1)), at_most(timedelta(days=1))] = timedelta(
+        minutes=10
+    )
+    """The time within which they happened; and it is over when for so long no further one was seen."""
+    per: Literal["cluster", "namespace"] = "cluster"
+    """Whether the deletions of the whole cluster are counted together, or those of each namespace."""
+    update: Annotated[Duration, at_least(timedelta(seconds=1)), at_most(timedelta(days=1))] = timedelta(
+        minutes=5
+    )
+    """How long after it was told it is told again, if there were further ones."""
+
+
+def _off(value: Any) -> Any:
+    """Let ``mass_deletion: off`` turn it off."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() != "off":
+        raise ValueError("must be off, or a mapping such as {count: 5, within: 10m}")
+    return None
+
+
 class ClusterSettings(Section):
     """One MSR installation."""
 
@@ -94,6 +124,14 @@ class ClusterSettings(Section):
     """The watchers: each an interval (10s), off, or its options."""
     failures: int = Field(default=3, ge=1, le=1000)
     """How many looks in a row must fail before something counts as unreadable."""
+    change_windows: list[str] = Field(default_factory=list)
+    """Names of `time_intervals` in which deletions are expected: each says whether it was outside of them."""
+    mass_deletion: Annotated[
+        MassDeletionSettings | None,
+        BeforeValidator(_off, json_schema_input_type=MassDeletionSettings | Literal["off"] | None),
+    ] = MassDeletionSettings()
+    """When deletions are told by one alert that lists them: by default from the 5th within 10m on; `off`:
+    never."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels that every event of the cluster gets, for rules and templates."""
     annotations: dict[str, str] = Field(default_factory=dict)
@@ -135,6 +173,13 @@ class ClusterSettings(Section):
     def route(self) -> Route:
         """Return how to get there. MSR usually lives at a private address, so those are allowed."""
         return Route(self.ca_file, self.client_cert, self.client_key, self.verify, self.proxy, True)
+
+    def keeping(self) -> Keeping | None:
+        """Return which trust data is examined, None if none is."""
+        options = self.watchers().get(TrustWatcher.NAME)
+        if not isinstance(options, TrustOptions):
+            return None
+        return Keeping(Patterns(options.keep, "/"), options.patience)
 
     def watchers(self) -> dict[str, Options]:
         """Return the options of the watchers that are on, by name."""

@@ -14,9 +14,10 @@ from relay.config import Duration, RootSettings, Section, at_least
 from relay.engine.inhibition import InhibitRule
 from relay.engine.intervals import TimeInterval, Times, Zone
 from relay.engine.rules import Rule, default_rules
-from relay.model.catalogue import CATALOGUE
+from relay.model.catalogue import CATALOGUE, stands_for
 from relay.model.severity import Severity
 from relay.settings.cluster import ClusterSettings, Url
+from relay.settings.evidence import EvidenceSettings
 from relay.settings.heartbeat import HeartbeatSettings
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -57,6 +58,8 @@ def _check_type(name: str) -> str:
 def _check_alert_type(name: str) -> str:
     if not CATALOGUE[_check_type(name)].lasting:
         raise ValueError(f"{name} is a one-off event: it has no lifetime to be damped")
+    if stands_for(name):
+        raise ValueError(f"{name} is not damped: a cluster's mass_deletion says when it begins and ends")
     return name
 
 
@@ -195,6 +198,8 @@ class Settings(RootSettings):
     """How long a graceful stop may take."""
     log: LogSettings = LogSettings()
     """The relay's own log."""
+    evidence: EvidenceSettings = EvidenceSettings()
+    """The evidence log of the trust data's changes."""
     heartbeats: list[HeartbeatSettings] = Field(default_factory=list)
     """Signs of life, to dead man's switches and to channels."""
     report_absence: ReportAbsence = timedelta(minutes=5)

@@ -1,10 +1,27 @@
 """The store: SQLite or PostgreSQL behind one set of methods."""
 
+from relay.store.errors import CursorMovedError
+from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.pruning import Cut
 from relay.store.queue import Claim, Waiting
 from relay.store.reads import Filter
 from relay.store.schema import ALIVE
 from relay.store.store import Store
-from relay.store.writes import CursorMovedError, Deed, Settlement
+from relay.store.trust import WaitingTrust
+from relay.store.writes import Deed, Settlement
 
-__all__ = ["ALIVE", "Claim", "CursorMovedError", "Cut", "Deed", "Filter", "Settlement", "Store", "Waiting"]
+__all__ = [
+    "ALIVE",
+    "Claim",
+    "CursorMovedError",
+    "Cut",
+    "Deed",
+    "EvidenceCut",
+    "Filter",
+    "Settlement",
+    "Store",
+    "Stretch",
+    "Take",
+    "Waiting",
+    "WaitingTrust",
+]

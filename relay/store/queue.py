@@ -170,8 +170,13 @@ def _told_of(connection: Connection, channel: str, about: Collection[str]) -> fr
         func.coalesce(deliveries.c.channel, "") == channel,
         or_(
             func.coalesce(deliveries.c.state, "").in_(_SENT),
-            # A large group lists only some of what it tells.
-            exists().where(into.c.id == deliveries.c.merged_into, func.coalesce(into.c.state, "").in_(_SENT)),
+            # A large group lists only some of what it tells. What one that lists everything left out was held
+            # back when that was put together.
+            exists().where(
+                into.c.id == deliveries.c.merged_into,
+                func.coalesce(into.c.state, "").in_(_SENT),
+                into.c.more > 0,
+            ),
         ),
     )
     for part in parts(about):

@@ -236,3 +236,69 @@ acknowledgements = Table(
     Column("body", Words, nullable=False),
     Index("acknowledgements_at", "at"),
 )
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("seq", _Serial, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("cluster", Text),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("signature", Text),
+    Column("prev", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+"""The chain of evidence. Its columns are of plain types: what is verified is what the database has, and not
+what reading made of it."""
+
+EVIDENCE_HEAD = "evidence/head"
+"""The scope whose value is the last entry of the evidence that was written, as ``SEQ:HASH``."""
+trust = Table(
+    "trust",
+    metadata,
+    # Of cluster and gun: names are longer than what an index of PostgreSQL takes.
+    Column("key", Words, primary_key=True),
+    Column("cluster", Words, nullable=False),
+    Column("gun", Words, nullable=False),
+    Column("repository", Words, nullable=False),
+    Column("namespace", Words, nullable=False),
+    Column("record", Words, nullable=False),
+    Column("event", Words, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("sha256", Words, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("state", Words),
+    Column("state_sha256", Words, nullable=False),
+    Column("state_at", Instant),
+    Column("problem", Words),
+    Column("wanted_at", Instant),
+    Column("tries", Integer, nullable=False),
+    Column("expires_at", Instant),
+    Column("checked_at", Instant),
+    Column("missing_since", Instant),
+    Column("lost_at", Instant),
+    Column("deletions", Integer, nullable=False),
+    Index("trust_wanted", "cluster", "wanted_at", **_where("wanted_at IS NOT NULL")),
+    Index("trust_expires", "cluster", "expires_at", **_where("expires_at IS NOT NULL")),
+    Index("trust_problems", "cluster", **_where("problem IS NOT NULL")),
+    Index("trust_checked", "cluster", "checked_at", **_where("NOT deleted")),
+    Index("trust_deletions", "cluster", "namespace", **_where("deletions > 0")),
+)
+"""What is kept of each repository's trust data."""
+
+trust_waiting = Table(
+    "trust_waiting",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("cluster", Words, nullable=False),
+    Column("key", Words, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("body", Words, nullable=False),
+    Index("trust_waiting_seen", "seen_at"),
+    Index("trust_waiting_key", "key"),
+)
+"""Events that wait until what they tell of has been examined."""

@@ -13,12 +13,15 @@ from relay.model.alert import Alert
 from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState
 from relay.model.errors import StoreError
 from relay.model.event import Event
+from relay.model.evidence import Head
 from relay.model.observation import CursorMove
 from relay.model.plan import Group, Plan, Rewrite
 from relay.model.silence import Acknowledgement, Silence
 from relay.model.steps import Reach, Step, pass_by
-from relay.store import pruning, queue, reads, writes
+from relay.model.trust import Kept
+from relay.store import evidence, pruning, queue, reads, trust, writes
 from relay.store.database import FileLock, connect, create_file, file_of, parse_url, plain_errors
+from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.migrate import upgrade
 from relay.store.pruning import Cut
 from relay.store.queue import Claim, Waiting
@@ -76,7 +79,8 @@ class Store:
     async def commit(self, plan: Plan) -> None:
         """Make a plan true, all of it or nothing.
 
-        Raises CursorMovedError if the plan's cursor is not where it was read.
+        Raises CursorMovedError if the plan's cursor is not where it was read, or if an anchor of the evidence
+        states another head than it has by now.
         """
         await self._write(self._commit, plan)
         self._reach(Step.COMMITTED)
@@ -154,9 +158,77 @@ class Store:
         gone: int = await self._write(pruning.prune, cut)
         return gone
 
+    async def prune_evidence(self, cut: EvidenceCut) -> int:
+        """Put a checkpoint in the place of the oldest evidence, a bounded number; return of how many entries.
+
+        Raises BrokenChainError if they do not hold together: then they stay.
+        """
+        gone: int = await self._write(evidence.prune, cut)
+        return gone
+
+    async def walk_evidence(self, wanted: Stretch, take: Take) -> Head | None:
+        """Give the evidence page by page to ``take``, by one state of things, as long as that returns True.
+
+        ``take`` runs in the thread that reads. Return what the store had noted as the last entry, None if
+        nothing.
+        """
+        return await self._read(evidence.walk, wanted, take)
+
+    async def evidence_head(self) -> Head:
+        """Return the last entry of the evidence, as it was noted when it was written."""
+        return await self._read(evidence.head)
+
+    async def evidence_span(self) -> tuple[int, int]:
+        """Return the numbers of the first and last entry of the evidence, 0 and 0 if there is none."""
+        return await self._read(evidence.span)
+
     async def known_events(self, ids: Collection[str]) -> set[str]:
-        """Return those of the event ids that are in the store."""
-        return await self._read(reads.known_events, ids)
+        """Return those of the event ids that are in the store, told or waiting to be examined."""
+        return await self._read(reads.known_events, ids) | await self._read(trust.known_waiting, ids)
+
+    async def kept_trust(self, keys: Collection[str]) -> dict[str, Kept]:
+        """Return what is kept of repositories' trust data, by key."""
+        return await self._read(trust.kept, keys)
+
+    async def trust_deletions(self, cluster: str, namespace: str) -> int:
+        """Return how many deletions of trust data in a namespace are known."""
+        return await self._read(trust.deletions, cluster, namespace)
+
+    async def waiting_trust(self, cluster: str, limit: int) -> list[trust.WaitingTrust]:
+        """Return repositories with events that wait to be examined, those first that have waited longest."""
+        return await self._read(trust.waiting, cluster, limit)
+
+    async def waiting_for(self, keys: Collection[str]) -> dict[str, list[Event]]:
+        """Return the events that wait for repositories, by key, in the order in which they happened."""
+        return await self._read(trust.waiting_for, keys)
+
+    async def still_waiting(self, ids: Collection[str]) -> set[str]:
+        """Return those of the event ids that wait to be examined."""
+        return await self._read(trust.known_waiting, ids)
+
+    async def waited_since(self, cluster: str | None, before: datetime, limit: int = 1000) -> list[Event]:
+        """Return events of a cluster, of any one for None, that have waited since before a time."""
+        return await self._read(trust.waited_since, cluster, before, limit)
+
+    async def clusters_waiting(self) -> set[str]:
+        """Return the clusters of which events wait to be examined."""
+        return await self._read(trust.clusters_waiting)
+
+    async def wanted_trust(self, cluster: str, now: datetime, limit: int) -> list[Kept]:
+        """Return repositories that are to be examined by now, the longest wanted first."""
+        return await self._read(trust.wanted, cluster, now, limit)
+
+    async def unchecked_trust(self, cluster: str, before: datetime, limit: int) -> list[Kept]:
+        """Return repositories that are not known to be gone and were last seen before a time."""
+        return await self._read(trust.unchecked, cluster, before, limit)
+
+    async def expiring_trust(self, cluster: str, before: datetime, limit: int) -> list[Kept]:
+        """Return repositories of which something expires before a time, the first to expire first."""
+        return await self._read(trust.expiring, cluster, before, limit)
+
+    async def invalid_trust(self, cluster: str, limit: int) -> list[Kept]:
+        """Return repositories whose trust data does not verify."""
+        return await self._read(trust.with_problems, cluster, limit)
 
     async def events(self, ids: Collection[str]) -> dict[str, Event]:
         """Return the events by their ids; those that are gone are left out."""

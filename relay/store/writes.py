@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from types import ModuleType
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Table,
     bindparam,
     delete,
     func,
@@ -17,15 +15,16 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from relay.model.alert import Alert, AlertState
 from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState, Reason
-from relay.model.errors import StoreError
+from relay.model.evidence import Draft
 from relay.model.observation import CursorMove
 from relay.model.plan import Plan, Rewrite
 from relay.model.silence import Acknowledgement, Silence
-from relay.store import rows
+from relay.store import evidence, rows
+from relay.store.errors import CursorMovedError
+from relay.store.inserting import insert_if_new, insert_new, upsert
 from relay.store.parts import parts
 from relay.store.schema import (
     ALIVE,
@@ -41,13 +40,10 @@ from relay.store.schema import (
     journal,
     silences,
 )
+from relay.store.trust import commit_trust
 
 _UNDER_WAY = timedelta(seconds=5)
 """What is due so soon may be sent before the end is committed: then its end has to be told too."""
-
-
-class CursorMovedError(StoreError):
-    """Somebody else has moved the cursor: what was read belongs to an old position and is not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +67,17 @@ class Deed:
 
 
 def commit_plans(connection: Connection, plans: Sequence[Plan]) -> list[None]:
-    """Commit what intake decided. Raises CursorMovedError if a cursor is not where it was read."""
+    """Commit what intake decided. Raises CursorMovedError if a cursor is not where it was read.
+
+    A plan's evidence is appended as it is, whether or not its events are there: whoever made the plan knows
+    what is new.
+    """
+    proofs: list[Draft] = []
     for plan in plans:
         if plan.cursor is not None:
             _move(connection, plan.cursor)
-        _insert_new(
+        proofs += plan.evidence
+        insert_new(
             connection,
             events,
             [rows.event_row(event, routed=event.id not in plan.unrouted) for event in plan.events],
@@ -88,25 +90,27 @@ def commit_plans(connection: Connection, plans: Sequence[Plan]) -> list[None]:
             connection.execute(_supersede(part, _latest(plan)))
         add_deliveries(connection, plan.deliveries)
         if plan.groups:
-            _upsert(connection, groups, ["id"], [rows.group_row(group) for group in plan.groups])
+            upsert(connection, groups, ["id"], [rows.group_row(group) for group in plan.groups])
         if plan.memos:
             kept = [{"scope": scope, "value": value} for scope, value in plan.memos.items()]
-            _upsert(connection, cursors, ["scope"], kept)
+            upsert(connection, cursors, ["scope"], kept)
         for part in parts(plan.released):
             connection.execute(_release(part, _latest(plan)))
+        commit_trust(connection, plan)
+    evidence.append(connection, proofs)
     return [None] * len(plans)
 
 
 def add_deliveries(connection: Connection, new: Sequence[Delivery]) -> None:
     """Add those deliveries that are not there yet, in order."""
     told = [row for each in new for row in rows.contents_rows(each)]
-    _insert_new(connection, contents, told)
-    _insert_new(connection, deliveries, [rows.delivery_row(each) for each in new])
+    insert_new(connection, contents, told)
+    insert_new(connection, deliveries, [rows.delivery_row(each) for each in new])
 
 
 def _move(connection: Connection, move: CursorMove) -> None:
     if move.before is None:
-        moved = _insert_if_new(connection, cursors, {"scope": move.scope, "value": move.after})
+        moved = insert_if_new(connection, cursors, {"scope": move.scope, "value": move.after})
     else:
         statement = (
             update(cursors)
@@ -180,7 +184,7 @@ def rewrite(connection: Connection, rewrites: Sequence[Rewrite]) -> list[None]:
             retold = [delivery for delivery in each.changed if delivery.reason is Reason.REPEAT]
             for delivery in retold:
                 connection.execute(delete(contents).where(contents.c.delivery == delivery.id))
-            _insert_new(connection, contents, [row for one in retold for row in rows.contents_rows(one)])
+            insert_new(connection, contents, [row for one in retold for row in rows.contents_rows(one)])
         add_deliveries(connection, each.added)
     return [None] * len(rewrites)
 
@@ -203,7 +207,7 @@ def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[No
     """
     connection.execute(_SETTLE, [rows.settled_row(each.delivery) for each in settlements])
     tried = [rows.attempt_row(each.attempt) for each in settlements]
-    _upsert(connection, attempts, ["delivery", "number"], tried)
+    upsert(connection, attempts, ["delivery", "number"], tried)
     for follow_up in (each for settlement in settlements for each in settlement.follow_ups):
         _forget_earlier_repeats(connection, follow_up)
         add_deliveries(connection, [follow_up])
@@ -242,13 +246,13 @@ def _forget_earlier_repeats(connection: Connection, follow_up: Delivery) -> None
 
 def save_alerts(connection: Connection, found: Sequence[Alert]) -> list[None]:
     """Save alerts whose change is not told to anybody."""
-    _upsert(connection, alerts, ["id"], [rows.alert_row(alert) for alert in found])
+    upsert(connection, alerts, ["id"], [rows.alert_row(alert) for alert in found])
     return [None] * len(found)
 
 
 def save_health(connection: Connection, healths: Sequence[ChannelHealth]) -> list[None]:
     """Save the channels' health."""
-    _upsert(connection, channels, ["channel"], [rows.health_row(health) for health in healths])
+    upsert(connection, channels, ["channel"], [rows.health_row(health) for health in healths])
     return [None] * len(healths)
 
 
@@ -282,14 +286,14 @@ def look_again(connection: Connection, runs: Sequence[tuple[DeliveryState, datet
 
 def save_silences(connection: Connection, found: Sequence[tuple[Silence, Deed]]) -> list[None]:
     """Save silences, and who made or ended them."""
-    _upsert(connection, silences, ["id"], [rows.silence_row(silence) for silence, _ in found])
+    upsert(connection, silences, ["id"], [rows.silence_row(silence) for silence, _ in found])
     return record(connection, [deed for _, deed in found])
 
 
 def acknowledge(connection: Connection, found: Sequence[tuple[Acknowledgement, Deed]]) -> list[None]:
     """Save acknowledgements, and who made them; a later one takes the place of an earlier one."""
     for each, deed in found:
-        _upsert(connection, acknowledgements, ["thread"], [rows.acknowledgement_row(each)])
+        upsert(connection, acknowledgements, ["thread"], [rows.acknowledgement_row(each)])
         record(connection, [deed])
     return [None] * len(found)
 
@@ -310,13 +314,13 @@ def beat(connection: Connection, beats: Sequence[tuple[datetime, CursorMove | No
     for at, move in beats:
         if move is not None:
             _move(connection, move)
-        _upsert(connection, cursors, ["scope"], [{"scope": ALIVE, "value": at.isoformat()}])
+        upsert(connection, cursors, ["scope"], [{"scope": ALIVE, "value": at.isoformat()}])
     return [None] * len(beats)
 
 
 def probe(connection: Connection, moments: Sequence[datetime]) -> list[None]:
     """Write something that nobody reads."""
-    _upsert(connection, cursors, ["scope"], [{"scope": _PROBE, "value": moments[-1].isoformat()}])
+    upsert(connection, cursors, ["scope"], [{"scope": _PROBE, "value": moments[-1].isoformat()}])
     return [None] * len(moments)
 
 
@@ -324,7 +328,7 @@ def keep_first(connection: Connection, offered: Sequence[tuple[str, str]]) -> li
     """Keep each value under its scope, unless one is there already; return those that are there then."""
     kept = []
     for scope, value in offered:
-        _insert_if_new(connection, cursors, {"scope": scope, "value": value})
+        insert_if_new(connection, cursors, {"scope": scope, "value": value})
         kept.append(connection.execute(select(cursors.c.value).where(cursors.c.scope == scope)).scalar_one())
     return kept
 
@@ -338,8 +342,8 @@ def record(connection: Connection, deeds: Sequence[Deed]) -> list[None]:
 def add_replays(connection: Connection, replays: Sequence[tuple[Delivery, Deed]]) -> list[None]:
     """Add deliveries that repeat earlier ones, and who asked for it; nothing for one that is there."""
     for delivery, deed in replays:
-        if _insert_if_new(connection, deliveries, rows.delivery_row(delivery)):
-            _insert_new(connection, contents, rows.contents_rows(delivery))
+        if insert_if_new(connection, deliveries, rows.delivery_row(delivery)):
+            insert_new(connection, contents, rows.contents_rows(delivery))
             record(connection, [deed])
     return [None] * len(replays)
 
@@ -361,28 +365,3 @@ def know_channels(connection: Connection, runs: Sequence[tuple[frozenset[str], d
         )
         held.append(result.rowcount)
     return held
-
-
-def _insert_new(connection: Connection, table: Table, new: list[dict[str, Any]]) -> None:
-    """Insert the rows that are not there yet."""
-    if new:
-        connection.execute(_flavour(connection).insert(table).on_conflict_do_nothing(), new)
-
-
-def _insert_if_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
-    """Insert one row if it is not there yet; tell whether it was new."""
-    # SQLAlchemy counts the rows of an insert only when told to, and those of a list of rows never.
-    statement = _flavour(connection).insert(table).values(row).on_conflict_do_nothing()
-    done = connection.execute(statement, execution_options={"preserve_rowcount": True})
-    return bool(done.rowcount == 1)
-
-
-def _flavour(connection: Connection) -> ModuleType:
-    return postgresql if connection.dialect.name == "postgresql" else sqlite
-
-
-def _upsert(connection: Connection, table: Table, key: list[str], new: list[dict[str, Any]]) -> None:
-    """Insert the rows, in place of those that have the same key."""
-    statement = _flavour(connection).insert(table)
-    others = {column.name: statement.excluded[column.name] for column in table.c if column.name not in key}
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=others), new)

@@ -8,12 +8,14 @@ from relay.watch.changefeed import ChangefeedOptions, ChangefeedWatcher
 from relay.watch.cluster_status import ClusterStatusOptions, ClusterStatusWatcher
 from relay.watch.nginx_status import NginxOptions, NginxWatcher
 from relay.watch.ping import PingOptions, PingWatcher
+from relay.watch.trust import TrustOptions, TrustWatcher
 
 WATCHERS: dict[str, tuple[type[Options], type[Watcher[Any]]]] = {
     "ping": (PingOptions, PingWatcher),
     "nginx_status": (NginxOptions, NginxWatcher),
     "cluster_status": (ClusterStatusOptions, ClusterStatusWatcher),
     "changefeed": (ChangefeedOptions, ChangefeedWatcher),
+    "trust": (TrustOptions, TrustWatcher),
 }
 """Options and watcher by the name that stands under ``watch`` in the configuration."""
 

@@ -10,8 +10,9 @@ from aiohttp import web
 from relay.demo.feed import RethinkDb
 from relay.demo.imitation import Imitation, User
 from relay.model.clock import SystemClock
+from relay.watch import WATCHERS
 from tests.real.inbox import Inbox
-from tests.real.loops import LoopThread, listen
+from tests.real.loops import LoopThread, free_port, listen
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class Cluster:
         )
         self.requests: Inbox[str] = Inbox()
         self._runners: list[web.AppRunner] = []
-        self._ports = dict.fromkeys(replicas, 0)
+        self._ports = {name: free_port() for name in replicas}
         self.start()
 
     def start(self) -> None:
@@ -60,8 +61,9 @@ class Cluster:
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """The cluster as it is configured: `watch` says which watchers look, all others are off."""
-        off = dict.fromkeys(("ping", "nginx_status", "cluster_status", "changefeed"), "off")
-        watch = {**off, **more.pop("watch", {"changefeed": {"every": "200ms", "start": "beginning"}})}
+        off = dict.fromkeys(WATCHERS, "off")
+        trust = {"changefeed": {"every": "200ms", "start": "beginning"}, "trust": "200ms"}
+        watch = {**off, **more.pop("watch", trust)}
         return {
             "name": "prod",
             "replicas": [f"http://127.0.0.1:{port}" for port in self._ports.values()],
@@ -78,9 +80,7 @@ class Cluster:
             app.middlewares.append(self._note)
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
             await runner.setup()
-            sock = listen(port)
-            self._ports[replica] = int(sock.getsockname()[1])
-            await web.SockSite(runner, sock).start()
+            await web.SockSite(runner, listen(port)).start()
             self._runners.append(runner)
 
     async def _stop(self) -> None:

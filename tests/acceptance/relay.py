@@ -16,14 +16,16 @@ from typing import Any, TypeVar
 
 import yaml
 
+from tests.real import forked
+from tests.real.forked import Forked, environment
 from tests.real.loops import free_port
 
 T = TypeVar("T")
+Process = Forked | subprocess.Popen[bytes]
 
 PATIENCE = 30.0
 """Seconds after which something that should have happened counts as failed; no lower bound anywhere."""
 _AGAIN = 0.02
-_ROOT = Path(__file__).parents[2]
 
 
 def until(condition: Callable[[], T], what: str, timeout: float = PATIENCE) -> T:
@@ -46,7 +48,7 @@ class Relay:
         self.socket = folder / "relay.db.sock"
         self.port = free_port()
         self._log = folder / "relay.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._settings: dict[str, Any] = {}
         self.configure(settings)
 
@@ -70,40 +72,33 @@ class Relay:
         new.write_text(text)
         new.replace(self.file)
 
-    def start(self, stop_at: str | None = None, *, wait: bool = True) -> None:
-        """Start the process; with `wait` return when it is ready."""
+    def start(self, stop_at: str | None = None, *, wait: bool = True, fresh: bool = False) -> None:
+        """Start the process; with `wait` return when it is ready. With `fresh` it is not forked."""
         assert not self.running
-        self._process = self._spawn(stop_at)
+        self._process = self._spawn(stop_at, fresh)
         if wait:
             until(self._is_up, "the relay is ready")
 
     def start_refused(self) -> tuple[int, str]:
         """Start a second process that is expected to end by itself: its status and standard error."""
-        second = subprocess.run(
-            self._command, cwd=self.folder, env=self._environment(None), capture_output=True, text=True,
-            timeout=PATIENCE, check=False,
-        )  # fmt: skip
-        return second.returncode, second.stderr
+        status, _, error = forked.run(self._words, cwd=self.folder, env=environment(), timeout=PATIENCE)
+        return status, error
 
-    def _spawn(self, stop_at: str | None) -> subprocess.Popen[bytes]:
-        with self._log.open("ab") as log:
-            return subprocess.Popen(
-                self._command,
-                cwd=self.folder,
-                env=self._environment(stop_at),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+    def _spawn(self, stop_at: str | None, fresh: bool) -> Process:
+        stop = {} if stop_at is None else {"RELAY_STOP_AT": stop_at}
+        with self._log.open("ab") as log, Path(os.devnull).open() as nothing:
+            if fresh:
+                command = [sys.executable, "-m", "relay", *self._words]
+                return subprocess.Popen(
+                    command, cwd=self.folder, env=environment(stop), stdin=nothing, stdout=log, stderr=log
+                )
+            return Forked(
+                self._words, cwd=self.folder, env=environment(stop), stdin=nothing, stdout=log, stderr=log
             )
 
     @property
-    def _command(self) -> list[str]:
-        return [sys.executable, "-m", "relay", "run", "--config", str(self.file)]
-
-    def _environment(self, stop_at: str | None) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-        stop = {} if stop_at is None else {"RELAY_STOP_AT": stop_at}
-        return {**kept, **stop, "PYTHONPATH": str(_ROOT)}
+    def _words(self) -> list[str]:
+        return ["run", "--config", str(self.file)]
 
     @property
     def running(self) -> bool:
@@ -111,7 +106,7 @@ class Relay:
         return self._process is not None and self._process.poll() is None
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> Process:
         """The process that was started last."""
         assert self._process is not None
         return self._process

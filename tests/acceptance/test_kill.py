@@ -10,6 +10,7 @@ import pytest
 from relay.model.steps import Step
 from relay.watch.position import Position
 from tests.acceptance.conftest import MakeRelay
+from tests.acceptance.evidence import recorded
 from tests.acceptance.imitated import Cluster
 from tests.acceptance.relay import Relay, until
 from tests.acceptance.told import Told, told, webhook
@@ -48,7 +49,10 @@ def test_killed_while_it_groups_everything_is_told_in_groups(
     relay = make_relay(
         {
             "clusters": [
-                cluster.settings(watch={"changefeed": {"every": "100ms", "start": "beginning", "page": 3}})
+                cluster.settings(
+                    watch={"changefeed": {"every": "100ms", "start": "beginning", "page": 3}},
+                    mass_deletion="off",
+                )
             ],
             "channels": [webhook(webhooks, "soc", "/soc", timeout="10s")],
             "rules": [
@@ -97,7 +101,8 @@ def test_killed_at_a_step_nothing_is_lost(
                     watch={
                         "changefeed": {"every": "100ms", "start": "beginning", "page": 3},
                         "cluster_status": "100ms",
-                    }
+                    },
+                    mass_deletion="off",
                 )
             ],
             "channels": [
@@ -110,11 +115,13 @@ def test_killed_at_a_step_nothing_is_lost(
     deleted = [f"prod/app-{number}" for number in range(10)]
     cluster.delete(*deleted[:5])
     _dies(relay, step.value)
+    _prove(relay, deleted[:5])
     first_cursor = _cursor(relay)
 
     cluster.delete(*deleted[5:])
     cluster.do(lambda it: it.clear_issue(issue))
     _dies(relay, f"{step.value}:{IN_THE_MIDDLE[step]}")
+    _prove(relay, deleted)
     second_cursor = _cursor(relay)
 
     second_issue = cluster.do(lambda it: it.raise_issue("memory_error", "too little", critical=False))
@@ -133,6 +140,7 @@ def test_killed_at_a_step_nothing_is_lost(
     for name, most in AT_ONCE.items():
         _check(told(webhooks, f"/{name}"), deleted, repeats=KILLS * most)
     assert _deletion_events(relay) == len(deleted), "a repeated reading is not a new event"
+    assert recorded(relay.store) == Counter(deleted), "nor is it a new entry of the evidence"
     feed = [entry.id for entry in cluster.do(lambda it: it.feed.select("0", 1000, None))]
     heads = [cursor for cursor in (first_cursor, second_cursor, _cursor(relay)) if cursor is not None]
     assert heads == sorted(heads, key=feed.index), "the cursor never goes back"
@@ -142,6 +150,13 @@ def test_killed_at_a_step_nothing_is_lost(
 def _dies(relay: Relay, stop_at: str) -> None:
     relay.start(stop_at, wait=False)
     assert relay.wait() == -signal.SIGKILL, relay.log()
+
+
+def _prove(relay: Relay, deleted: list[str]) -> None:
+    """What was written holds, and is what is in the table of events: both were committed together."""
+    found = recorded(relay.store)
+    assert found.total() == _deletion_events(relay)
+    assert found <= Counter(deleted), "none of it twice"
 
 
 def _cursor(relay: Relay) -> str | None:

@@ -36,7 +36,7 @@ def test_what_is_under_way_ends_before_a_stop(
     webhooks.script(Answer(delay=1.0))
     relay = make_relay(one_of_each(cluster, webhooks))
     cluster.delete("prod/app")
-    relay.start()
+    relay.start(fresh=True)
     webhooks.requests.wait(1)
     assert relay.stop() == 0
     assert state_of(relay, "soc") == ["delivered"]
@@ -67,7 +67,7 @@ def test_a_second_signal_stops_at_once(
     webhooks.script(Answer(fault="hang"))
     relay = make_relay(one_of_each(cluster, webhooks, stop_within="1h"))
     cluster.delete("prod/app")
-    relay.start()
+    relay.start(fresh=True)
     webhooks.requests.wait(1)
     relay.signal(number)
     until(lambda: relay.entries("stopping"), "it is stopping")

@@ -53,7 +53,8 @@ def test_a_relay_that_was_dead_for_an_hour_says_so(
     cluster.delete("prod/after")
     wait_for(webhooks, "trust.deleted", name="prod/after")
     assert relay.stop() == 0
-    assert len([each for each in told(webhooks) if each.type == "relay.resumed"]) == 1
+    # It may have been killed before it knew that it was delivered: then the same comes again.
+    assert {each.delivery for each in told(webhooks) if each.type == "relay.resumed"} == {resumed.delivery}
 
 
 async def test_heartbeats_follow_the_configuration(

@@ -1,11 +1,11 @@
 """Commands as users type them, in a folder of their own, and a store that holds something."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ import yaml
 
 from tests.acceptance.imitated import Cluster
 from tests.acceptance.relay import PATIENCE
+from tests.real import forked
+from tests.real.forked import environment
 from tests.real.loops import LoopThread
-
-ROOT = Path(__file__).parents[2]
 
 
 class Shell:
@@ -32,10 +32,15 @@ class Shell:
         file.chmod(0o600)
 
     def run(self, *words: str, env: Mapping[str, str] | None = None, stdin: str = "") -> "Ended":
+        """Run a command in a process that has been forked: see tests/real/forkserver.py."""
+        return Ended(*forked.run(words, cwd=self.folder, env=environment(env), stdin=stdin, timeout=PATIENCE))
+
+    def run_fresh(self, *words: str, env: Mapping[str, str] | None = None, stdin: str = "") -> "Ended":
+        """Run a command as a user does, in an interpreter of its own."""
         process = subprocess.run(
             [sys.executable, "-m", "relay", *words],
             cwd=self.folder,
-            env=self.environment(env),
+            env=environment(env),
             input=stdin,
             capture_output=True,
             text=True,
@@ -44,16 +49,14 @@ class Shell:
         )
         return Ended(process.returncode, process.stdout, process.stderr)
 
-    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-        return {**kept, "PYTHONPATH": str(ROOT), **(more or {})}
 
-
+@dataclass(frozen=True)
 class Ended:
     """What a command left behind."""
 
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
+    status: int
+    out: str
+    err: str
 
     @property
     def json(self) -> Any:

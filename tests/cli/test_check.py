@@ -11,6 +11,7 @@ from relay.demo.imitation import User
 from relay.model.errors import Exit
 from tests.acceptance.imitated import PASSWORD, Cluster
 from tests.cli.conftest import Shell
+from tests.real.forked import environment
 from tests.real.loops import free_port
 
 MakeCluster = Callable[..., Cluster]
@@ -40,6 +41,7 @@ def test_what_would_run(shell: Shell) -> None:
         "ping": "7s",
         "cluster_status": "15s",
         "changefeed": "15s",
+        "trust": "5s",
     }
     assert ended.json["channels"] == [{"name": "screen", "kind": "console"}]
     assert ended.json["rules"] == [{"name": "all", "channels": ["screen"]}]
@@ -107,7 +109,7 @@ def test_colour_is_for_terminals_only(shell: Shell) -> None:
 def test_no_color_is_honoured_on_a_terminal(shell: Shell, no_color: str, coloured: bool) -> None:
     shell.write("chanels: []\n")
     ours, theirs = os.openpty()
-    env = shell.environment({"TERM": "xterm-256color", "NO_COLOR": no_color})
+    env = environment({"TERM": "xterm-256color", "NO_COLOR": no_color})
     process = subprocess.Popen(
         [sys.executable, "-m", "relay", "check"], cwd=shell.folder, env=env, stdout=theirs
     )

@@ -17,6 +17,7 @@ from relay.model.plan import Plan
 from relay.store import Settlement, Store
 from tests.acceptance.relay import Relay, until
 from tests.cli.conftest import Shell
+from tests.real.forked import environment
 from tests.real.webhooks import Answer, Receiver
 from tests.store.things import NOW, alert, delivery, event
 
@@ -175,7 +176,7 @@ def test_a_closed_pipe_is_no_error(filled: Shell, words: tuple[str, ...]) -> Non
     ended = subprocess.run(
         [sys.executable, "-m", "relay", *words],
         cwd=filled.folder,
-        env=filled.environment(),
+        env=environment(),
         stdout=writing,
         stderr=subprocess.PIPE,
         text=True,
@@ -187,6 +188,34 @@ def test_a_closed_pipe_is_no_error(filled: Shell, words: tuple[str, ...]) -> Non
     assert "BrokenPipe" not in ended.stderr
     if words != ("--help",):
         assert ended.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "alerts",
+        "alerts show alr_1 --json",
+        "channels --json",
+        "channels disable ops --by bob",
+        "check --json",
+        "deliveries --json",
+        "events",
+        "explain --event trust.deleted",
+        "explain --delivery dlv_ffff",
+        "init --force",
+        "journal --json",
+        "render slack/trust.deleted",
+        "schema",
+        "send-test nobody",
+        "silences --json",
+        "unack alr_1",
+        "no-such-command",
+    ],
+)
+def test_a_fresh_interpreter_does_the_same(filled: Shell, words: str) -> None:
+    """Most tests run commands in processes that are forked off one that has imported everything."""
+    forked, fresh = filled.run(*words.split()), filled.run_fresh(*words.split())
+    assert fresh == forked
 
 
 @pytest.fixture

@@ -12,6 +12,12 @@ from tests.demo.playing import Playing
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(autouse=True)
+def _only_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With it a checkout would come before what is installed."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`msr-relay` from a wheel, in an environment of its own that borrows this one's libraries."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from relay.engine.absence import SCOPE, Absence, Missed, Presence, Tick, slept, stopped
+from relay.engine.draft import Rules
 from relay.engine.intake import Intake, Setting
-from relay.engine.planning import Rules
 from relay.engine.policy import Policy
 from relay.model.errors import StoreError
 from relay.model.event import Event

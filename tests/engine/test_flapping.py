@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.engine.planning import Rules, close, pass_time
+from relay.engine.draft import Rules
+from relay.engine.planning import close, pass_time
 from relay.engine.policy import Damping, Flap, Policy
 from relay.model.alert import Alert
 from relay.model.event import Event, Status

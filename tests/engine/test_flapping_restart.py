@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from relay.engine.draft import Rules
 from relay.engine.intake import Intake, Setting
-from relay.engine.planning import Rules
 from relay.engine.policy import Damping, Flap, Policy
 from relay.model.errors import StoreError
 from relay.model.event import Subject, SubjectKind

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from relay.engine.heartbeat import Greeter, Greeting, Pinger, State, Switch, refusal, told_until
+from relay.engine.draft import Rules
+from relay.engine.heartbeat import Greeter, Greeting, Pinger, State, Switch, refusal
 from relay.engine.intake import Intake, Setting
 from relay.engine.own import News
-from relay.engine.planning import Rules
 from relay.engine.policy import Policy
+from relay.engine.punctual import told_until
 from relay.engine.schedule import Schedule
 from relay.http import Answer as HttpAnswer
 from relay.http import Http, Route

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from relay.engine.draft import Rules
 from relay.engine.intake import Intake, Setting
-from relay.engine.planning import Rules
 from relay.engine.policy import Policy
 from relay.model.delivery import DeliveryState
 from relay.model.errors import StoreError

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from relay.engine.draft import Rules, World
 from relay.engine.inhibition import Inhibitions, InhibitRule
 from relay.engine.outlook import Look, Outlook, outlook, why
-from relay.engine.planning import Rules, World
 from relay.engine.routing import Router
 from relay.engine.rules import Rule
 from relay.engine.scene import Scene, Silences, Standing, standing
@@ -52,6 +52,27 @@ def dues(found: Outlook) -> list[tuple[str, str, float]]:
         (way.delivery.channel, str(way.delivery.reason), (way.delivery.due_at - NOW).total_seconds())
         for way in found.ways
     ]
+
+
+def test_a_deletion_that_a_mass_deletion_would_tell() -> None:
+    mass = alert("alr_1", type="trust.mass_deletion", details=dict(sample("trust.mass_deletion").details))
+    found = seen(sample("trust.deleted"), {"group": {}}, open_alerts=(mass,))
+    (way,) = found.ways
+    assert way.hold is not None
+    assert (way.hold.state, way.hold.until) == (DeliveryState.INHIBITED, None)
+    assert way.hold.note == "alr_1 lists it with others"
+    assert not way.delivery.gathered
+
+
+def test_a_mass_deletion_goes_where_what_it_lists_would_go() -> None:
+    rules = (
+        {"match": {"type": "trust.deleted", "repository": "shop/*"}, "template": "shop", "after": "1h"},
+        {"match": {"type": "trust.deleted", "repository": "other/*"}, "channels": "ops"},
+    )
+    (way,) = seen(sample("trust.mass_deletion"), *rules).ways
+    assert (way.delivery.channel, way.delivery.rule, way.delivery.template) == ("soc", "r0", None)
+    assert way.delivery.due_at == NOW
+    assert way.hold is None
 
 
 def test_what_waits_and_who_hears_of_it_later() -> None:
@@ -179,6 +200,15 @@ def test_what_waits(changes: dict[str, Any], said: str) -> None:
             [
                 "It was silenced at 21:00 by sil_1: patching.",
                 "A one-off event stays so, even when the silence ends; "
+                "msr-relay deliveries replay dlv_1 sends it all the same.",
+            ],
+        ),
+        (
+            DeliveryState.INHIBITED,
+            {"note": "alr_1 lists it with others"},
+            [
+                "It was not sent by itself: alr_1 lists it with others.",
+                "msr-relay alerts show says who was told of that alert; "
                 "msr-relay deliveries replay dlv_1 sends it all the same.",
             ],
         ),

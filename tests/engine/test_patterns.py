@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.engine.patterns import Patterns, check_glob, severities
+from relay.model.patterns import Patterns, check_glob, severities
 from relay.model.severity import Severity
 
 

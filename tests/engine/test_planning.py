@@ -3,7 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from relay.engine.planning import Rules, World, close
+from relay.engine.draft import Rules, World
+from relay.engine.planning import close
 from relay.engine.policy import Policy
 from relay.engine.sight import Sight
 from relay.model.alert import AlertState

@@ -136,3 +136,27 @@ def test_a_rules_words_count_for_the_size(http: Http, webhooks: Receiver) -> Non
     plain = webhook(webhooks, http).sizes
     worded = webhook(webhooks, http, rules=lambda: rules(annotations={"a": "x" * 5000})).sizes
     assert worded.size(event) > plain.size(event) + 5000
+
+
+@pytest.mark.parametrize("events", [1, 2])
+async def test_a_mass_deletion_lists_what_fits_and_counts_the_rest(
+    webhooks: Receiver, http: Http, events: int
+) -> None:
+    event = sample("trust.mass_deletion")
+    deletions = [
+        {**event.details["deletions"][0], "repository": f"prod/äpp-{number}"} for number in range(1000)
+    ]
+    event = replace(event, details={**event.details, "deletions": deletions, "more": 7, "count": 1007})
+    end = replace(event, id="evt_end", status=Status.RESOLVED, ends_at=event.seen_at)
+    body = await sent(webhook(webhooks, http), claim(*[event, end][:events]), webhooks)
+    assert 15_000 < len(webhooks.requests.items[-1].body) <= 20_000
+    for item in body["data"].get("items", [body]):
+        details = item["data"]["details"]
+        assert details["deletions"] == deletions[: len(details["deletions"])] != []
+        assert (details["count"], details["more"]) == (1007, 1007 - len(details["deletions"]))
+
+
+async def test_a_mass_deletion_that_fits_is_as_it_is(webhooks: Receiver, http: Http) -> None:
+    event = sample("trust.mass_deletion")
+    body = await sent(webhook(webhooks, http), claim(event), webhooks)
+    assert body["data"]["details"] == event.details

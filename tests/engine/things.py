@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from relay.engine.planning import Rules, World, event_of, plan
+from relay.engine.draft import Rules, World
+from relay.engine.planning import event_of, pass_time, plan
 from relay.engine.policy import Policy
 from relay.engine.routing import Router
 from relay.engine.rules import Rule
@@ -109,6 +110,11 @@ class Engine:
         events = [event_of(fact, seen, self.policy) for fact in seen.facts]
         decided, self.world = plan(seen, events, self.known, self.world, self.policy, Rules(self.router))
         self.known.update(event.id for event in decided.events)
+        self.memos.update(decided.memos)
+        return decided
+
+    def pass_time(self, when: datetime) -> Plan:
+        decided, self.world = pass_time(when, self.world, self.policy, Rules(self.router))
         self.memos.update(decided.memos)
         return decided
 

@@ -1,9 +1,12 @@
 """Servers in a thread of their own: a subprocess can reach them, and so can a test whose loop is busy."""
 
 import asyncio
+import os
 import socket
 import ssl
+import sys
 import threading
+from collections import deque
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -51,10 +54,26 @@ def listen(port: int = 0) -> socket.socket:
     return bound
 
 
+_KEPT: deque[int] = deque()
+_MOST_KEPT = 200
+
+
 def free_port() -> int:
-    """A port for a process that cannot be handed a socket."""
-    with listen() as probe:
-        return int(probe.getsockname()[1])
+    """A port for a process that cannot be handed a socket; for now nobody else is given it by the system.
+
+    Linux gives a port that a socket is bound to to nobody who asks for any port, and still lets a server have
+    it who asks for this one, as long as the first socket does not listen. Without that, what another test
+    starts meanwhile could take the port before the process does, or while it is stopped.
+    """
+    bound = listen()
+    port = int(bound.getsockname()[1])
+    if sys.platform != "linux":
+        bound.close()
+        return port
+    _KEPT.append(bound.detach())
+    if len(_KEPT) > _MOST_KEPT:
+        os.close(_KEPT.popleft())
+    return port
 
 
 class Site:
@@ -80,10 +99,9 @@ class Site:
             self._runner = None
 
     async def _start(self) -> None:
-        sock = listen(self.port)
-        self.port = int(sock.getsockname()[1])
+        self.port = self.port or free_port()
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_route("*", "/{path:.*}", self._handler)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
         await self._runner.setup()
-        await web.SockSite(self._runner, sock, ssl_context=self._tls).start()
+        await web.SockSite(self._runner, listen(self.port), ssl_context=self._tls).start()

@@ -117,8 +117,15 @@ class Notary:
 
     def expire_timestamp(self, gun: str) -> None:
         """Ages the stored timestamp, so that a mere read makes the server sign anew and write an `update`."""
-        newest = "gun = %s AND role = 'timestamp' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1"
-        [(row, data)] = self.sql(f"SELECT id, data FROM tuf_files WHERE {newest}", gun)
+        self._expire(gun, "timestamp")
+
+    def expire_snapshot(self, gun: str) -> None:
+        """The same with the snapshot, whose key the server must have: it then renews both."""
+        self._expire(gun, "snapshot")
+
+    def _expire(self, gun: str, role: str) -> None:
+        newest = "gun = %s AND role = %s AND deleted_at IS NULL ORDER BY version DESC LIMIT 1"
+        [(row, data)] = self.sql(f"SELECT id, data FROM tuf_files WHERE {newest}", gun, role)
         document = json.loads(bytes(data))
         document["signed"]["expires"] = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.sql("UPDATE tuf_files SET data = %s WHERE id = %s", json.dumps(document).encode(), row)
@@ -194,12 +201,15 @@ class NotaryClient:
         rows = re.findall(r"^\s*(\S+)\s+([0-9a-f]{64})\s+\d+\s+\S+\s*$", self.run("list", gun), re.MULTILINE)
         return dict(rows)
 
-    def run(self, *arguments: str, timeout: float = 60) -> str:
-        """Runs the program, standard input closed, and gives its output; failing is an AssertionError."""
+    def run(self, *arguments: str, answer: str = "", timeout: float = 60) -> str:
+        """Runs the program and gives its output; failing is an AssertionError.
+
+        `answer` is what it reads from standard input: `yes` lets it rotate a root key.
+        """
         done = subprocess.run(
             [self._program, *self._options, *arguments],
             env=self._environment,
-            stdin=subprocess.DEVNULL,
+            input=answer,
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.real.inbox import Inbox
-from tests.real.loops import LoopThread, listen
+from tests.real.loops import LoopThread, free_port, listen
 from tests.real.pki import Pki
 
 Tls = Literal["none", "starttls", "implicit"]
@@ -59,11 +59,10 @@ class SmtpServer:
             self._thread.run(self._stop())
 
     async def _start(self) -> None:
-        sock = listen(self.port)
-        self.port = int(sock.getsockname()[1])
+        self.port = self.port or free_port()
         self._sessions: set[SMTP] = set()
         self._server = await asyncio.get_running_loop().create_server(
-            self._session, sock=sock, ssl=self._context if self.tls == "implicit" else None
+            self._session, sock=listen(self.port), ssl=self._context if self.tls == "implicit" else None
         )
 
     async def _stop(self) -> None:

@@ -5,7 +5,9 @@ import hashlib
 import re
 import shutil
 import smtplib
+import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -17,6 +19,7 @@ import pytest
 
 from tests.real import parts
 from tests.real.fixtures import MakeMsr, MakeReceiver, MakeSmtp
+from tests.real.loops import free_port, listen
 from tests.real.msr import Msr
 from tests.real.pki import Pki
 from tests.real.postgres import Postgres
@@ -361,6 +364,21 @@ class TestReceiver:
             context = pki.client_context()
             context.load_cert_chain(pki.client_cert, pki.client_key)
             assert (await session.post(receiver.url, ssl=context)).status == 200
+
+
+class TestFreePort:
+    def test_it_can_be_listened_on_and_again(self) -> None:
+        port = free_port()
+        for _ in range(2):
+            with listen(port) as server:
+                server.listen()
+                with socket.create_connection(("127.0.0.1", port), timeout=10):
+                    pass
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps it")
+    def test_nobody_else_gets_it_meanwhile(self) -> None:
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", free_port()))
 
 
 class TestMissingParts:

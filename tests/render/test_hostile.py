@@ -207,5 +207,5 @@ def test_long_lists_are_cut() -> None:
     event = sample("config.rejected", Status.FIRING)
     bad = hostile(event, "x")
     bad.details["problems"].extend(["p"] * 100_000)  # type: ignore[index]
-    assert len(payload(telling(bad), None)["data"]["details"]["problems"]) == 100
-    assert "and 95 more" in RENDERER.render("email", ["txt"], telling(bad))["txt"]
+    assert len(payload(telling(bad), None)["data"]["details"]["problems"]) == 1000
+    assert "and 995 more" in RENDERER.render("email", ["txt"], telling(bad))["txt"]

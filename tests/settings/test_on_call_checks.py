@@ -54,9 +54,13 @@ def test_an_escalation_that_comes_too_soon(reading: Reading, options: str, messa
 
 
 def test_nothing_of_one_off_events_is_repeated(reading: Reading) -> None:
-    (found,) = told(reading, "repeat: 4h", match="{type: trust.*}")
+    (found,) = told(reading, "repeat: 4h", match="{type: trust.up*}")
     assert found.startswith("rules[all].repeat: nothing is repeated")
-    assert told(reading, "repeat: 4h", match="{type: [trust.*, cluster.issue]}") == []
+    assert told(reading, "repeat: 4h", match="{type: [trust.up*, cluster.issue]}") == []
+
+
+def test_a_mass_deletion_is_repeated_by_the_rule_for_deletions(reading: Reading) -> None:
+    assert told(reading, "repeat: 4h", match="{type: trust.deleted}") == []
 
 
 @pytest.mark.parametrize(
@@ -78,9 +82,14 @@ def test_a_group_by_what_there_is_not(reading: Reading, match: str, by: str, mes
         ("{source: {cluster: lab}, target: {}}", "source.cluster", "there is no such cluster"),
         ("{source: {type: x.*}, target: {}}", "source.type", "there is no such event type"),
         (
-            "{source: {type: ping.failing}, target: {type: trust.*}}",
+            "{source: {type: ping.failing}, target: {type: trust.up*}}",
             "target.type",
             "these event types are one-off events, which never fire",
+        ),
+        (
+            "{source: {type: ping.failing}, target: {type: trust.mass_*}}",
+            "target.type",
+            "these event types are told whatever else fires",
         ),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from relay.app import build
-from relay.engine.policy import Flap
+from relay.engine.policy import Flap, Mass
 from relay.model.errors import ConfigError
 from relay.settings import read
 from tests.settings.conftest import Reading
@@ -70,6 +70,7 @@ def test_the_sample_of_the_plan_loads_as_it_is(reading: Reading) -> None:
         "nginx_status": 30,
         "cluster_status": 15,
         "changefeed": 15,
+        "trust": 5,
     }
     assert settings.channel_names == ["security", "soc", "oncall", "phones"]
     assert settings.alerts["cluster.issue"].hold.total_seconds() == 30
@@ -92,6 +93,25 @@ def test_flapping_is_on_unless_turned_off(reading: Reading, text: str, expected:
     assert policy.damp("ping.failing").flap == expected
     assert policy.damp("cluster.issue").flap == Flap()
     assert policy.memory == max(timedelta(minutes=10), expected.within if expected else timedelta(0))
+
+
+MINUTES = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("", Mass(5, 10 * MINUTES, "cluster", 5 * MINUTES)),
+        (
+            ", mass_deletion: {count: 20, within: 1h, per: namespace, update: 30m}",
+            Mass(20, 60 * MINUTES, "namespace", 30 * MINUTES),
+        ),
+        (", mass_deletion: off", None),
+    ],
+)
+def test_what_a_mass_deletion_is(reading: Reading, options: str, expected: Mass | None) -> None:
+    policy = build.policy(reading(cluster(f"url: https://m.example.com{options}")).settings)
+    assert policy.mass.get("prod") == expected
 
 
 def test_a_secret_that_is_not_set_is_told_where_it_stands(reading: Reading) -> None:
@@ -121,6 +141,12 @@ def cluster(options: str) -> str:
         ),
         ("url: https://m.example.com, watch: {pong: 1s}", 'did you mean "ping"?'),
         ("url: https://m.example.com, watch: {ping: soon}", "clusters[prod].watch.ping"),
+        ("url: https://m.example.com, mass_deletion: {counts: 3}", 'did you mean "count"?'),
+        ("url: https://m.example.com, mass_deletion: {count: 1}", "clusters[prod].mass_deletion.count"),
+        ("url: https://m.example.com, mass_deletion: {within: 25h}", "must be at most 1d"),
+        ("url: https://m.example.com, mass_deletion: {update: 0s}", "must be at least 1s"),
+        ("url: https://m.example.com, mass_deletion: {within: 10}", "clusters[prod].mass_deletion.within"),
+        ("url: https://m.example.com, mass_deletion: 10m", "must be off, or a mapping such as {count: 5"),
     ],
 )
 def test_a_cluster_that_cannot_be(reading: Reading, options: str, told: str) -> None:
@@ -152,7 +178,7 @@ def test_what_a_cluster_leaves_out(reading: Reading) -> None:
 def test_a_watcher_is_an_interval_or_off_or_its_options(reading: Reading) -> None:
     watch = "watch: {ping: 3s, nginx_status: off, cluster_status: {every: 1m, stale: 9m}}"
     (found,) = reading(cluster(f"url: https://m.example.com, {watch}")).settings.clusters
-    assert set(found.watchers()) == {"ping", "cluster_status", "changefeed"}
+    assert set(found.watchers()) == {"ping", "cluster_status", "changefeed", "trust"}
     assert found.watchers()["ping"].every.total_seconds() == 3
     assert found.watchers()["cluster_status"].every.total_seconds() == 60
 
@@ -218,6 +244,7 @@ def test_only_secrets_that_others_may_read_are_told(tmp_path: Path, line: str, t
         ("timezone: Europe/Atlantis", "must be an IANA time zone"),
         ("severities: {trust.gone: info}", "there is no event type trust.gone"),
         ("alerts: {trust.deleted: {for: 1s}}", "is a one-off event"),
+        ("alerts: {trust.mass_deletion: {for: 1s}}", "a cluster's mass_deletion says when it begins"),
         ("rules: [{name: a, channels: [], runbook_url: 'file:///x'}]", "must be a web address"),
         ("rules: [{name: a, channels: [], runbook_url: 'https://x/|'}]", "must not hold blanks"),
         ("alerts: {cluster.isue: {for: 1s}}", "there is no event type cluster.isue"),

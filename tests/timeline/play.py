@@ -19,12 +19,12 @@ from relay.channels import Channel, Retryable
 from relay.channels.base import OrOff
 from relay.engine.desk import Desk
 from relay.engine.dispatch import ChannelLoop, Dispatcher
+from relay.engine.draft import Rules
 from relay.engine.inhibition import Inhibitions, InhibitRule
 from relay.engine.intake import Intake, Setting
 from relay.engine.intervals import Times
 from relay.engine.operate import Operator
 from relay.engine.own import News
-from relay.engine.planning import Rules
 from relay.engine.policy import Policy
 from relay.engine.routing import Router
 from relay.engine.rules import Rule
@@ -139,6 +139,27 @@ def sees(report: Report) -> Action:
     async def act(play: "Play") -> None:
         now = play.clock.now()
         await play.intake.take(replace(report, at=now))
+
+    return act
+
+
+def time_passes() -> Action:
+    """The relay lets time pass, as it does every few seconds."""
+
+    async def act(play: "Play") -> None:
+        await play.intake.pass_time(play.clock.now())
+
+    return act
+
+
+def reload(policy: Policy, rules: Sequence[Rule] | None = None) -> Action:
+    """The configuration is another one from now on."""
+
+    async def act(play: "Play") -> None:
+        old = play.scenario
+        play.scenario = replace(old, policy=policy, rules=old.rules if rules is None else rules)
+        setting = play.setting()
+        await play.intake.change(setting, play.clock.now())
 
     return act
 
@@ -294,18 +315,14 @@ class Play:
         await self._stack.aclose()
 
     async def _begin(self) -> None:
-        told, clock = self.scenario, self.clock
+        told, clock, setting = self.scenario, self.clock, self.setting()
         self.store = _Busy(self._url)
         channels = [
             Recorder.model_validate({"name": name, "retry": {"jitter": 0}, **options})
             for name, options in told.channels.items()
         ]
         names = [channel.name for channel in channels]
-        rules = Rules(Router(told.rules, names, expression), Inhibitions(told.inhibit), told.times)
-        watched = {Watch(c, w): SOURCES for c in CLUSTERS for w in WATCHERS}
-        self.intake = Intake(
-            self.store, Setting(told.policy, rules, watched), lambda found: self.dispatcher.wake(found)
-        )
+        self.intake = Intake(self.store, setting, lambda found: self.dispatcher.wake(found))
         self.desk = Desk(self.store)
         self.dispatcher = Dispatcher()
         await self.intake.start(clock.now())
@@ -329,6 +346,15 @@ class Play:
             for channel in channels
         }
         self.dispatcher.start()
+
+    def setting(self) -> Setting:
+        """What intake works by."""
+        told = self.scenario
+        rules = Rules(
+            Router(told.rules, list(told.channels), expression), Inhibitions(told.inhibit), told.times
+        )
+        watched = {Watch(c, w): SOURCES for c in CLUSTERS for w in WATCHERS}
+        return Setting(told.policy, rules, watched)
 
     async def _take_own(self, report: Report) -> None:
         """What the relay tells of itself is no part of these scenarios."""

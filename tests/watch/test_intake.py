@@ -3,8 +3,8 @@
 from contextlib import closing
 from pathlib import Path
 
+from relay.engine.draft import Rules
 from relay.engine.intake import Intake, Setting
-from relay.engine.planning import Rules
 from relay.engine.policy import Policy
 from relay.http import Http
 from relay.model.observation import Watch
@@ -28,7 +28,7 @@ async def test_a_restart_between_pages_repeats_nothing(
         with closing(Store(f"sqlite:///{tmp_path / 'relay.db'}")) as store:
             intake = Intake(store, setting, lambda _: None)
             await intake.start(clock.now())
-            place = Place("prod", watched.msr(), clock, store.cursor)
+            place = Place("prod", watched.msr(), clock, store.cursor, store)
             looking = made(place, model.model_validate({"start": "beginning", "page": 2})).look()
             async for report in looking:
                 await intake.take(report)

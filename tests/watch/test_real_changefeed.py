@@ -14,7 +14,7 @@ from relay.watch import WATCHERS, Place, Watcher
 from tests.real.fixtures import MakeMsr
 from tests.real.msr import Msr as RealMsr
 
-from .things import Taker
+from .things import NothingKept, Taker
 
 pytestmark = pytest.mark.real("notary")
 
@@ -36,7 +36,7 @@ class Real:
 
     def watcher(self, **options) -> Watcher:
         model, made = WATCHERS["changefeed"]
-        place = Place("prod", self._client, SystemClock(), self.taker.read_cursor)
+        place = Place("prod", self._client, SystemClock(), self.taker.read_cursor, NothingKept())
         return made(place, model.model_validate(options))
 
     async def look(self, watcher: Watcher, times: int = 1) -> None:

@@ -34,6 +34,15 @@ class CrashError(Exception):
     """The process dies."""
 
 
+class NothingKept:
+    """A store that keeps nothing of repositories' trust data."""
+
+    async def _nothing(self, *_: Any) -> list[Any]:
+        return []
+
+    waiting_trust = wanted_trust = unchecked_trust = expiring_trust = invalid_trust = _nothing
+
+
 class Taker:
     """What intake and store do with reports: events are known by id, cursors move by compare-and-set."""
 
@@ -156,7 +165,7 @@ class Watched:
         }
         model, made = WATCHERS[name]
         return made(
-            Place("prod", msr or self.msr(), self.clock, self.taker.read_cursor, **place),
+            Place("prod", msr or self.msr(), self.clock, self.taker.read_cursor, NothingKept(), **place),
             model.model_validate(options),
         )
 
