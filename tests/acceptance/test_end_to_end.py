@@ -23,7 +23,7 @@ pytestmark = pytest.mark.real("notary", "postgresql")
 
 SECRET = f"whsec_{base64.b64encode(b'a secret of thirty-two bytes....').decode()}"
 LOGIN = ("relay", "the relay's password")
-SOON = {"ping": "500ms", "nginx_status": "500ms", "cluster_status": "500ms", "changefeed": "500ms"}
+SOON = dict.fromkeys(("ping", "nginx_status", "cluster_status", "changefeed", "trust"), "500ms")
 
 
 def cluster(msr: Msr, user: User | None = None, **more: Any) -> dict[str, Any]:
