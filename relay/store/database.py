@@ -117,14 +117,24 @@ def _make_commits_durable(connection: Any, _record: Any) -> None:
     connection.commit()
 
 
+_LOCK_WAIT = "2s"
+"""How long the lock is waited for: a server needs a moment to notice that whoever had it is gone, and a relay
+that was killed is often started again at once."""
+_LOCK_NOT_AVAILABLE = "55P03"
+"""PostgreSQL's SQLSTATE for that: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+
 def _take_advisory_lock(connection: Any, _record: Any) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", (_ADVISORY_LOCK,))
-        taken = cursor.fetchone()[0]
-    connection.commit()
-    if not taken:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
+            cursor.execute("SELECT pg_advisory_lock(%s)", (_ADVISORY_LOCK,))
+        connection.commit()
+    except Exception as error:
+        if getattr(error, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
         connection.close()
-        raise StoreBusyError("store: another msr-relay runs on this database; stop it first")
+        raise StoreBusyError("store: another msr-relay runs on this database; stop it first") from None
 
 
 def create_file(path: Path) -> None:
