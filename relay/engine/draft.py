@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from relay.engine.deletions import Deletions, covered, ways
+from relay.engine.deletions import Deletions
 from relay.engine.grouping import common, join, key_of
 from relay.engine.holding import RECHECK
 from relay.engine.inhibition import Inhibitions
+from relay.engine.instead import covered, ways
 from relay.engine.intervals import Times
 from relay.engine.lifecycle import Change, Recent
 from relay.engine.routing import OWN_RULE, Route, Router

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from relay.engine.rules import GroupOptions
-from relay.model.event import Event, SubjectKind
+from relay.model.event import Event, SubjectKind, namespace_of
 from relay.model.ids import stable_id
 from relay.model.plan import Group
 
@@ -51,7 +51,7 @@ def _value(event: Event, word: str) -> str:
         case "repository":
             return repository
         case "namespace":
-            return repository.partition("/")[0]
+            return namespace_of(repository)
         case "replica":
             return subject.name if subject.kind is SubjectKind.REPLICA else ", ".join(subject.replicas)
         case _:

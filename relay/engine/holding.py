@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from relay.engine.deletions import listed
+from relay.engine.instead import listed
 from relay.engine.scene import Scene
 from relay.model.alert import Alert
 from relay.model.catalogue import stands_for

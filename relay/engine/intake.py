@@ -25,11 +25,11 @@ from relay.engine.planning import close, event_of, pass_time, plan
 from relay.engine.policy import Policy
 from relay.engine.sight import SIGHT, Sight
 from relay.model.alert import Alert
-from relay.model.event import Event
+from relay.model.event import Event, namespace_of
 from relay.model.observation import Report, Watch
 from relay.model.plan import Plan
 from relay.model.steps import Reach, Step, pass_by
-from relay.model.trust import INVENTORY_DONE, Head, inventory_scope, namespace_of, unexamined
+from relay.model.trust import INVENTORY_DONE, Head, inventory_scope, unexamined
 from relay.store import Store
 
 _log = structlog.get_logger("relay.intake")

@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 from relay.engine.intervals import TimeInterval, contains_any
-from relay.model.event import Event
+from relay.model.event import Event, namespace_of
 from relay.model.patterns import Patterns
-from relay.model.trust import Head, Kept, namespace_of, trust_key
+from relay.model.trust import Head, Kept, trust_key
 from relay.trust import State
 from relay.trust.typed import lost
 

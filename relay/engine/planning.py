@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from relay.engine.deletions import FEED, Account, Deletions, listed, memo, telling
+from relay.engine.deletions import FEED, Account, Deletions, memo, telling
 from relay.engine.draft import Draft, Rules, World
+from relay.engine.instead import listed
 from relay.engine.lifecycle import advance, elapse, end, lately, of_watch
 from relay.engine.policy import Policy
 from relay.engine.sight import SIGHT, Sight

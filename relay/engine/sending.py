@@ -11,7 +11,7 @@ import structlog
 
 from relay.channels import Channel, SendError
 from relay.channels.errors import BadBody
-from relay.engine.deletions import fitting
+from relay.engine.instead import fitting
 from relay.engine.review import Sizes
 from relay.engine.rules import Rule
 from relay.engine.verdict import Result, overall

@@ -42,6 +42,11 @@ class Subject:
     replicas: tuple[str, ...] = ()
 
 
+def namespace_of(repository: str) -> str:
+    """Return the namespace of a repository's name, ``namespace/name``."""
+    return repository.partition("/")[0]
+
+
 class Status(StrEnum):
     """``event`` for a one-off; ``firing`` and ``resolved`` for the two ends of an alert's life."""
 

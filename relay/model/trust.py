@@ -76,11 +76,6 @@ def trust_key(cluster: str, gun: str) -> str:
     return stable_id("rep", cluster, gun)
 
 
-def namespace_of(repository: str) -> str:
-    """Return the first part of ``namespace/name``, cut; empty for a name without one."""
-    return repository.rpartition("/")[0][:200]
-
-
 INVENTORY_DONE = "complete"
 """The cursor of an inventory that has been through the whole feed."""
 

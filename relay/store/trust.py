@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, bindparam, case, delete, func, or_, select, update
 
-from relay.model.event import Event
+from relay.model.event import Event, namespace_of
 from relay.model.plan import Plan
-from relay.model.trust import Head, Kept, namespace_of, trust_key
+from relay.model.trust import Head, Kept, trust_key
 from relay.store import rows
 from relay.store.errors import CursorMovedError
 from relay.store.inserting import flavour, insert_new
@@ -17,6 +17,7 @@ from relay.store.parts import parts
 from relay.store.schema import trust, trust_waiting
 
 _UNKNOWN_YEAR = 1
+_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ def unchecked(connection: Connection, cluster: str, before: datetime, limit: int
         ~trust.c.deleted,
         or_(trust.c.checked_at < before, trust.c.checked_at.is_(None)),
     )
-    return _listed(connection, query.order_by(trust.c.checked_at), limit)
+    return _listed(connection, query.order_by(trust.c.checked_at.nulls_first()), limit)
 
 
 def expiring(connection: Connection, cluster: str, before: datetime, limit: int) -> list[Kept]:
@@ -228,13 +229,18 @@ def with_problems(connection: Connection, cluster: str, limit: int) -> list[Kept
 def deletions(connection: Connection, cluster: str, namespace: str) -> int:
     """Return how many deletions in a namespace are known."""
     query = select(func.coalesce(func.sum(trust.c.deletions), 0)).where(
-        trust.c.cluster == cluster, trust.c.namespace == namespace, trust.c.deletions > 0
+        trust.c.cluster == cluster, trust.c.namespace == _indexed(namespace), trust.c.deletions > 0
     )
     return int(connection.execute(query).scalar_one())
 
 
 def _listed(connection: Connection, query: Select[Any], limit: int) -> list[Kept]:
     return [_read(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def _indexed(namespace: str) -> str:
+    """Return a namespace as it is kept: an index of PostgreSQL takes only so much."""
+    return namespace[:_LONGEST]
 
 
 def _waiting_row(event: Event) -> dict[str, Any]:
@@ -254,7 +260,7 @@ def _row(found: Kept) -> dict[str, Any]:
         "cluster": head.cluster,
         "gun": head.gun,
         "repository": head.repository,
-        "namespace": namespace_of(head.repository),
+        "namespace": _indexed(namespace_of(head.repository)),
         "record": head.record,
         "event": head.event,
         "at": head.at,

@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.engine.deletions import Deletions, listed, memo, telling
+from relay.engine.deletions import Deletions, memo, telling
 from relay.engine.draft import Rules, World
 from relay.engine.holding import silence_of
+from relay.engine.instead import listed
 from relay.engine.planning import foresee
 from relay.engine.policy import Mass, Policy
 from relay.engine.scene import Scene, Silences
