@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from relay.config.durations import Duration
+from relay.config.durations import Duration, off_is_none
 from relay.http import Http, redact
 from relay.model.delivery import Message, Sent
 from relay.model.text import storable
@@ -80,12 +80,8 @@ Timeout = Annotated[Duration, AfterValidator(_positive)]
 """A duration longer than nothing."""
 
 
-def _off(value: object) -> object:
-    return None if isinstance(value, str) and value.strip().lower() == "off" else value
-
-
 OrOff = Annotated[
-    Timeout | None, BeforeValidator(_off, json_schema_input_type=Timeout | Literal["off"] | None)
+    Timeout | None, BeforeValidator(off_is_none, json_schema_input_type=Timeout | Literal["off"] | None)
 ]
 """A duration, or `off`."""
 

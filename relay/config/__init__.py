@@ -10,6 +10,8 @@ from relay.config.durations import (
     at_most,
     format_duration,
     format_size,
+    off_is_none,
+    off_or_mapping,
     parse_duration,
     parse_size,
 )
@@ -35,6 +37,8 @@ __all__ = [
     "format_size",
     "json_schema",
     "load",
+    "off_is_none",
+    "off_or_mapping",
     "parse_duration",
     "parse_size",
 ]

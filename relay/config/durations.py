@@ -80,6 +80,23 @@ def at_most(most: timedelta) -> AfterValidator:
     return AfterValidator(check)
 
 
+def off_is_none(value: object) -> object:
+    """Let `off` stand for nothing, for a validator that runs before that of the value itself."""
+    return None if isinstance(value, str) and value.strip().lower() == "off" else value
+
+
+def off_or_mapping(example: str) -> Callable[[object], object]:
+    """The same for a mapping that can be turned off; `example` is such a mapping, for the error."""
+
+    def check(value: object) -> object:
+        found = off_is_none(value)
+        if isinstance(found, str):
+            raise ValueError(f"must be off, or a mapping such as {example}")
+        return found
+
+    return check
+
+
 def parse_size(value: object) -> int:
     """A number of bytes from `512B`, `20kB` (1000), `1KiB` (1024), `1MB`, `1MiB`, `1GB` or `1GiB`.
 

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from relay.config import Duration, Section, at_least, at_most
+from relay.config import Duration, Section, at_least, at_most, off_or_mapping
 from relay.engine.keeping import Keeping
 from relay.http import Route
 from relay.model.patterns import Patterns
@@ -82,15 +82,6 @@ class MassDeletionSettings(Section):
     """How long after it was told it is told again, if there were further ones."""
 
 
-def _off(value: Any) -> Any:
-    """Let ``mass_deletion: off`` turn it off."""
-    if not isinstance(value, str):
-        return value
-    if value.strip().lower() != "off":
-        raise ValueError("must be off, or a mapping such as {count: 5, within: 10m}")
-    return None
-
-
 class ClusterSettings(Section):
     """One MSR installation."""
 
@@ -128,7 +119,10 @@ class ClusterSettings(Section):
     """Names of `time_intervals` in which deletions are expected: each says whether it was outside of them."""
     mass_deletion: Annotated[
         MassDeletionSettings | None,
-        BeforeValidator(_off, json_schema_input_type=MassDeletionSettings | Literal["off"] | None),
+        BeforeValidator(
+            off_or_mapping("{count: 5, within: 10m}"),
+            json_schema_input_type=MassDeletionSettings | Literal["off"] | None,
+        ),
     ] = MassDeletionSettings()
     """When deletions are told by one alert that lists them: by default from the 5th within 10m on; `off`:
     never."""

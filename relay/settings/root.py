@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from relay.channels import Channel, channel_type, kinds
-from relay.config import Duration, RootSettings, Section, at_least
+from relay.config import Duration, RootSettings, Section, at_least, off_is_none, off_or_mapping
 from relay.engine.inhibition import InhibitRule
 from relay.engine.intervals import TimeInterval, Times, Zone
 from relay.engine.rules import Rule, default_rules
@@ -75,15 +75,6 @@ def _check_window(window: timedelta) -> timedelta:
     return window
 
 
-def _off(value: Any) -> Any:
-    """Let ``flap: off`` turn it off."""
-    if not isinstance(value, str):
-        return value
-    if value.strip().lower() != "off":
-        raise ValueError("must be off, or a mapping such as {changes: 6, within: 10m}")
-    return None
-
-
 class ServerSettings(Section):
     """The HTTP listener."""
 
@@ -133,7 +124,9 @@ class DampingSettings(Section):
     )
     flap: Annotated[
         FlapSettings | None,
-        BeforeValidator(_off, json_schema_input_type=FlapSettings | str | None),
+        BeforeValidator(
+            off_or_mapping("{changes: 6, within: 10m}"), json_schema_input_type=FlapSettings | str | None
+        ),
     ] = FlapSettings()
     """When it changes too often to tell each time: by default more than 6 times within 10m; `off`: never."""
 
@@ -147,13 +140,9 @@ class LogSettings(Section):
     """`auto`: readable on a terminal, JSON otherwise."""
 
 
-def _never(value: Any) -> Any:
-    return None if isinstance(value, str) and value.strip().lower() == "off" else value
-
-
 ReportAbsence = Annotated[
     Annotated[Duration, at_least(timedelta(minutes=2))] | None,
-    BeforeValidator(_never, json_schema_input_type=Duration | Literal["off"] | None),
+    BeforeValidator(off_is_none, json_schema_input_type=Duration | Literal["off"] | None),
 ]
 """At least as long as two signs of life may lie apart; None for `off`."""
 
