@@ -26,6 +26,7 @@ from relay.store.schema import (
     events,
     groups,
     journal,
+    trust_waiting,
 )
 from relay.store.schema import acknowledgements as acknowledgements_table
 from relay.store.schema import silences as silences_table
@@ -49,10 +50,12 @@ class Filter:
 
 
 def known_events(connection: Connection, ids: Collection[str]) -> set[str]:
-    """Return those of the ids that are in the store."""
+    """Return those of the ids that are in the store, told or waiting to be examined."""
     found: set[str] = set()
     for part in parts(ids):
-        found.update(connection.execute(select(events.c.id).where(events.c.id.in_(part))).scalars())
+        told = select(events.c.id).where(events.c.id.in_(part))
+        waiting = select(trust_waiting.c.id).where(trust_waiting.c.id.in_(part))
+        found.update(connection.execute(told.union_all(waiting)).scalars())
     return found
 
 

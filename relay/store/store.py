@@ -184,7 +184,7 @@ class Store:
 
     async def known_events(self, ids: Collection[str]) -> set[str]:
         """Return those of the event ids that are in the store, told or waiting to be examined."""
-        return await self._read(reads.known_events, ids) | await self._read(trust.known_waiting, ids)
+        return await self._read(reads.known_events, ids)
 
     async def kept_trust(self, keys: Collection[str]) -> dict[str, Kept]:
         """Return what is kept of repositories' trust data, by key."""
@@ -204,7 +204,7 @@ class Store:
 
     async def still_waiting(self, ids: Collection[str]) -> set[str]:
         """Return those of the event ids that wait to be examined."""
-        return await self._read(trust.known_waiting, ids)
+        return await self._read(trust.still_waiting, ids)
 
     async def waited_since(self, cluster: str | None, before: datetime, limit: int = 1000) -> list[Event]:
         """Return events of a cluster, of any one for None, that have waited since before a time."""

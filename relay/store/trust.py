@@ -175,7 +175,7 @@ def _in_order(events: list[Event]) -> list[Event]:
     return sorted(events, key=lambda event: (event.happened_at, event.details.get("version", 0)))
 
 
-def known_waiting(connection: Connection, ids: Collection[str]) -> set[str]:
+def still_waiting(connection: Connection, ids: Collection[str]) -> set[str]:
     """Return those of the event ids that wait."""
     found: set[str] = set()
     for part in parts(ids):
