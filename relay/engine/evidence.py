@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relay.engine import signing
+from relay.model.details import TrustRecord
 from relay.model.event import Event
 from relay.model.evidence import Broken, Chain, Draft, Entry, Head, Kind, anchor_body, canonical, statement
 from relay.model.trust import Snapshot
 
 ANCHORED: Final = "evidence.anchored"
-RECORDS: Final = frozenset({"trust.updated", "trust.deleted", "trust.unreadable"})
+UPDATED: Final = "trust.updated"
+RECORDS: Final = frozenset({UPDATED, "trust.deleted", "trust.unreadable"})
 """The types of events that are records of notary's changefeed."""
 
 _SIGNED: Final = (Kind.ANCHOR, Kind.CHECKPOINT)
@@ -54,12 +56,16 @@ def _anchor(event: Event) -> Draft:
 
 
 def _record(event: Event) -> Draft:
+    details = event.details
+    if event.type == UPDATED:
+        # As it was seen: what examining it brought is an entry of its own.
+        details = {name: details[name] for name in TrustRecord.model_fields}
     body = {
         "event": event.id,
         "type": event.type,
         "gun": event.subject.gun,
         "happened_at": event.happened_at.isoformat(),
-        "details": event.details,
+        "details": details,
     }
     return Draft(event.seen_at, Kind.RECORD, canonical(body), event.cluster, event.subject.name)
 

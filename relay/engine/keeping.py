@@ -125,10 +125,11 @@ def with_losses(
 def _circumstances(
     event: Event, deletions: int | None, windows: Sequence[TimeInterval] | None
 ) -> dict[str, Any]:
-    outside = None if windows is None else not contains_any(windows, event.happened_at)
+    # When what left no record happened is not known.
+    known = event.details.get("found_by") != "reconciliation"
     return {
-        "outside_change_window": outside,
-        "first_in_namespace": None if deletions is None else not deletions,
+        "outside_change_window": not contains_any(windows, event.happened_at) if windows and known else None,
+        "first_in_namespace": None if deletions is None or not event.subject.name else not deletions,
     }
 
 

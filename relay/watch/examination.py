@@ -9,7 +9,7 @@ from relay.model.event import Event
 from relay.model.observation import Fact
 from relay.model.trust import Head, Kept, Snapshot, unexamined
 from relay.msr import Msr, MsrError, TooLong
-from relay.trust import GoneError, InvalidError, State, changes, examine
+from relay.trust import GoneError, InvalidError, State, examine
 from relay.watch.trust_facts import Finding, facts_of, told
 
 _MOST_UPDATES = 10
@@ -82,9 +82,7 @@ class Examination:
         except GoneError as error:
             self._failed(event, f"the server has it no longer ({error})", None, digest)
             return
-        anew = before is not None and (kept.lost_at is not None or examined.root_signed_by_old is False)
-        compared = None if before is None or anew else changes(before, examined.state)
-        finding = Finding(head, examined, before, compared, kept.lost_at)
+        finding = Finding(head, examined, before, kept.lost_at)
         self.facts += tuple(facts_of(finding))
         if event is not None:
             self.told += (told(event, finding),)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from relay.model.details import TrustRecord, UnreadableRecord
+from relay.model.details import UnreadableRecord
 from relay.model.event import Subject, SubjectKind
 from relay.model.ids import stable_id
 from relay.model.observation import Fact
+from relay.model.trust_details import TrustDeletion, TrustUpdate
 from relay.msr import Category, Page, Record, Unreadable, split
 from relay.watch.position import Mark, Position, has_time
 
@@ -88,7 +89,7 @@ def fact_of(record: Record | Unreadable, source: str, registry_host: str, now: d
         subject=subject,
         summary=f"Trust data of {name or 'a repository without a name'} {what}",
         happened_at=record.created_at if has_time(record) else now,
-        details=TrustRecord(
+        details=(TrustDeletion if deleted else TrustUpdate)(
             record_id=record.id, version=record.version, sha256=record.sha256, feed=source
         ).plain(),
     )

@@ -11,11 +11,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from relay.config import Duration, Section
+from relay.config import Duration, at_least, off_is_none
 from relay.model.event import Event
 from relay.model.observation import Condition, CursorMove, Report
 from relay.model.patterns import Patterns, check_glob
@@ -26,7 +26,7 @@ from relay.watch.abreast import abreast
 from relay.watch.base import Interval, Options, Place, Watcher
 from relay.watch.examination import Budget, Examination, later
 from relay.watch.inventory import Inventory
-from relay.watch.trust_conditions import Warn, expiring, invalid
+from relay.watch.trust_conditions import WarnOptions, expiring, invalid
 from relay.watch.trust_facts import vanished
 
 SOURCE = "trust data"
@@ -34,6 +34,10 @@ SOURCE = "trust data"
 
 _AT_ONCE = 4
 """How many repositories are examined at the same time."""
+_FILES = 5
+"""Requests that a repository takes which is new: a token, timestamp, snapshot, root, targets."""
+_ROOT = 2
+"""Requests that asking for the root takes, with the token for it."""
 _MOST_SHOWN = 5000
 _JUDGED_EVERY = 60.0
 _STOCK_PAGES = 2
@@ -45,23 +49,6 @@ _HOPELESS = 3
 """So many unusable answers in a row are no accident."""
 
 
-def _off(value: object) -> object:
-    return None if isinstance(value, str) and value.strip().lower() == "off" else value
-
-
-class WarnOptions(Section):
-    """How long before the metadata of a role expires that is told."""
-
-    root: Duration = timedelta(days=90)
-    """The root. Only its keys can renew it, and those lie in a safe."""
-    targets: Duration = timedelta(days=30)
-    """The repository's own tags."""
-    delegations: Duration = timedelta(days=30)
-    """The delegations."""
-    snapshot: Duration = timedelta(days=7)
-    """The snapshot. Where the server holds its key, it renews it by itself when somebody reads it."""
-
-
 class TrustOptions(Options):
     """Options of the watcher of trust data."""
 
@@ -71,13 +58,13 @@ class TrustOptions(Options):
     """Globs of the repositories that are examined; `!` excludes."""
     rate: Annotated[int, Field(ge=1, le=1000)] = 10
     """How many requests a second it makes at the most, on average."""
-    patience: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
+    patience: Annotated[Duration, at_least(timedelta(seconds=1))] = timedelta(minutes=1)
     """How long an update may wait to be examined; then it is told without."""
     inventory: bool = True
     """Whether the feed is read backwards once, for the repositories that were there before."""
     reconcile: Annotated[
-        Annotated[Duration, Field(ge=timedelta(minutes=5))] | None,
-        BeforeValidator(_off, json_schema_input_type=str),
+        Annotated[Duration, at_least(timedelta(minutes=5))] | None,
+        BeforeValidator(off_is_none, json_schema_input_type=Duration | Literal["off"] | None),
     ] = timedelta(days=1)
     """How often it asks whether the server still has each repository's trust data; `off` for never."""
     warn: WarnOptions = Field(default_factory=WarnOptions)
@@ -94,6 +81,7 @@ class TrustWatcher(Watcher[TrustOptions]):
         self._wanted = Patterns(options.keep, "/")
         self._inventory = Inventory(place.cluster, place.msr, place.repositories, self._wanted)
         self._judged: float | None = None
+        self._owed = 0
         self._reads = False
         """Whether it could read anything at all so far: else what is refused concerns more than one."""
 
@@ -104,8 +92,9 @@ class TrustWatcher(Watcher[TrustOptions]):
 
     async def look(self) -> AsyncIterator[Report]:
         """Examine what waits and what is wanted, take stock, see what is missing, and judge."""
-        budget = Budget(math.ceil(self.options.rate * max(1.0, self.options.every.total_seconds())))
-        found, most = False, budget.left
+        # What one look asked too much, because what is begun is finished, the next one asks less.
+        most = math.ceil(self.options.rate * max(1.0, self.options.every.total_seconds())) - self._owed
+        budget, found = Budget(most), False
         for stage in (self._waiting, self._catch_up, self._take_stock, self._reconcile):
             if budget.spent:
                 break
@@ -113,6 +102,7 @@ class TrustWatcher(Watcher[TrustOptions]):
                 async for report in reports:
                     found = True
                     yield report
+        self._owed = max(0, -budget.left)
         idle = budget.left == most and budget.error is None
         self._reads = self._reads or budget.answered
         error = budget.error or (None if self._reads else budget.refused)
@@ -133,7 +123,7 @@ class TrustWatcher(Watcher[TrustOptions]):
 
     async def _conditions(self) -> tuple[list[Condition], Sequence[str]]:
         trust, cluster, now = self.place.trust, self.place.cluster, self.place.clock.now()
-        warn = Warn(**dict(self.options.warn))
+        warn = self.options.warn
         soon = await trust.expiring_trust(cluster, now + warn.longest, _MOST_SHOWN)
         broken = await trust.invalid_trust(cluster, _MOST_SHOWN)
         # Of what was cut off nothing may be said.
@@ -157,7 +147,7 @@ class TrustWatcher(Watcher[TrustOptions]):
     async def _catch_up(self, budget: Budget) -> AsyncGenerator[Report, None]:
         """Examine what nothing waits for: what was there before, and what could not be examined in time."""
         trust, now = self.place.trust, self.place.clock.now()
-        wanted = await trust.wanted_trust(self.place.cluster, now, max(1, budget.left // 4))
+        wanted = await trust.wanted_trust(self.place.cluster, now, max(1, budget.left // _FILES))
         streams = [self._examine(kept, (), budget) for kept in wanted]
         async with aclosing(abreast(streams, _AT_ONCE)) as reports:
             async for report in reports:
@@ -174,6 +164,8 @@ class TrustWatcher(Watcher[TrustOptions]):
             left = tuple(unexamined(event, why) for event in events)
             yield self._partial(replace(kept, wanted_at=None, tries=0), events=left)
             return
+        # For the token that it may take.
+        budget.left -= 1
         work = Examination(kept, self.place.msr, self.place.clock, budget)
         try:
             async with asyncio.timeout(_LONGEST):
@@ -232,11 +224,11 @@ class TrustWatcher(Watcher[TrustOptions]):
         if every is None:
             return
         now = self.place.clock.now()
-        most = max(1, budget.left // 4)
+        most = max(1, budget.left // _ROOT)
         for kept in await self.place.trust.unchecked_trust(self.place.cluster, now - every, most):
             if budget.spent:
                 return
-            budget.left -= 1
+            budget.left -= _ROOT
             try:
                 root = await self.place.msr.newest_root(kept.head.gun, MEDIUM)
             except MsrError as error:

@@ -1,9 +1,9 @@
 """What holds of repositories' trust data: that it does not verify, that it expires. Pure."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from relay.config import Duration, Section
 from relay.model import trust_details as t
 from relay.model.event import Subject, SubjectKind
 from relay.model.observation import Condition
@@ -12,14 +12,17 @@ from relay.model.trust import Kept
 from relay.trust import State, listing
 
 
-@dataclass(frozen=True, slots=True)
-class Warn:
-    """How long before its expiry each role's metadata is warned of."""
+class WarnOptions(Section):
+    """How long before the metadata of a role expires that is told."""
 
-    root: timedelta
-    targets: timedelta
-    delegations: timedelta
-    snapshot: timedelta
+    root: Duration = timedelta(days=90)
+    """The root. Only its keys can renew it, and those lie in a safe."""
+    targets: Duration = timedelta(days=30)
+    """The repository's own tags."""
+    delegations: Duration = timedelta(days=30)
+    """The delegations."""
+    snapshot: Duration = timedelta(days=7)
+    """The snapshot. Where the server holds its key, it renews it by itself when somebody reads it."""
 
     @property
     def longest(self) -> timedelta:
@@ -28,14 +31,12 @@ class Warn:
 
     def of(self, role: str) -> timedelta | None:
         """Return that of a role; None for the timestamp: the server renews it every two weeks."""
-        if role == "timestamp":
-            return None
         if role.startswith("targets/"):
             return self.delegations
         return {"root": self.root, "targets": self.targets, "snapshot": self.snapshot}.get(role)
 
 
-def expiring(kept: Kept, warn: Warn, now: datetime) -> Iterator[Condition]:
+def expiring(kept: Kept, warn: WarnOptions, now: datetime) -> Iterator[Condition]:
     """Yield what of a repository expires soon, or has expired."""
     if kept.state is None or kept.lost_at is not None:
         return

@@ -10,7 +10,7 @@ from relay.model.event import Event, Subject, SubjectKind
 from relay.model.observation import Fact
 from relay.model.severity import Severity
 from relay.model.trust import Head, Kept
-from relay.trust import Changes, Examined, Listed, Rotated, State, listing
+from relay.trust import Changes, Examined, Listed, Rotated, State, changes, listing
 from relay.trust.state import BASE_ROLES
 from relay.trust.typed import key_ids, more_than_listed, same_root, signed_tags
 
@@ -22,14 +22,13 @@ _NAMED = 5
 class Finding:
     """What examining one record brought to light.
 
-    ``before`` is what was there before it, None if that is not known; ``changes`` compares the two.
-    ``lost_at`` is when the trust data before it was deleted, None if it was not.
+    ``before`` is what was there before it, None if that is not known. ``lost_at`` is when the trust data
+    before it was deleted, None if it was not.
     """
 
     head: Head
     examined: Examined
     before: State | None
-    changes: Changes | None
     lost_at: datetime | None = None
 
     @property
@@ -38,6 +37,10 @@ class Finding:
         return self.before is not None and (
             self.lost_at is not None or self.examined.root_signed_by_old is False
         )
+
+    def compared(self) -> Changes | None:
+        """Return what changed; None where there is nothing to compare with."""
+        return None if self.before is None or self.anew else changes(self.before, self.examined.state)
 
 
 def told(event: Event, finding: Finding) -> Event:
@@ -52,10 +55,10 @@ def told(event: Event, finding: Finding) -> Event:
 
 
 def _update(event: Event, finding: Finding) -> t.TrustUpdate:
-    changes, state = finding.changes, finding.examined.state
-    if changes is not None and not finding.anew:
-        signed = [*changes.tags_added, *(moved.now for moved in changes.tags_moved)]
-        removed: Sequence[Listed] = changes.tags_removed
+    compared, state = finding.compared(), finding.examined.state
+    if compared is not None:
+        signed = [*compared.tags_added, *(moved.now for moved in compared.tags_moved)]
+        removed: Sequence[Listed] = compared.tags_removed
     else:
         signed = listing(state) if finding.anew or event.details["version"] == 1 else []
         removed = ()
@@ -87,19 +90,16 @@ def _names(names: Sequence[str]) -> str:
 
 def facts_of(finding: Finding) -> Iterator[Fact]:
     """Yield what of a finding is to be told by itself."""
-    before, changes = finding.before, finding.changes
-    if before is None:
-        return
-    if finding.anew:
+    before, compared = finding.before, finding.compared()
+    if before is not None and finding.anew:
         yield _reinitialized(finding, before)
-        return
-    if changes is None:
+    if before is None or compared is None:
         return
     tie = _tie(finding.head)
     name = finding.head.repository
-    if changes.regressed:
+    if compared.regressed:
         roles = [
-            t.Regression(role=each.role, before=each.before, after=each.after) for each in changes.regressed
+            t.Regression(role=each.role, before=each.before, after=each.after) for each in compared.regressed
         ]
         yield _fact(
             finding,
@@ -107,8 +107,8 @@ def facts_of(finding: Finding) -> Iterator[Fact]:
             f"Trust data of {name} went back to an older version",
             t.VersionRegressed(**tie, regressed=roles),
         )
-    if changes.rotated or any(each.role in BASE_ROLES for each in changes.thresholds):
-        rotated = list(_rotated(finding, before, changes))
+    if compared.rotated or any(each.role in BASE_ROLES for each in compared.thresholds):
+        rotated = list(_rotated(finding, before, compared))
         version = finding.examined.state.versions["root"]
         yield _fact(
             finding,
@@ -118,8 +118,8 @@ def facts_of(finding: Finding) -> Iterator[Fact]:
         )
     now = finding.examined.state
     for kind, word, signers, holder in (
-        ("trust.signer_added", "may sign now", changes.signers_added, now),
-        ("trust.signer_removed", "may no longer sign", changes.signers_removed, before),
+        ("trust.signer_added", "may sign now", compared.signers_added, now),
+        ("trust.signer_removed", "may no longer sign", compared.signers_removed, before),
     ):
         if signers:
             listed = [
@@ -128,8 +128,8 @@ def facts_of(finding: Finding) -> Iterator[Fact]:
             ]
             who = ", ".join(each.role.removeprefix("targets/") for each in listed[:_NAMED])
             yield _fact(finding, kind, f"{name}: {who} {word}", t.SignersChanged(**tie, signers=listed))
-    if changes.tags_removed:
-        gone = changes.tags_removed
+    if compared.tags_removed:
+        gone = compared.tags_removed
         left = len(listing(finding.examined.state))
         yield _fact(
             finding,
@@ -137,8 +137,8 @@ def facts_of(finding: Finding) -> Iterator[Fact]:
             f"{name}: {_names([each.name for each in gone])} {_is(gone)} no longer signed",
             t.TagsRemoved(**tie, tags=signed_tags(gone), more=more_than_listed(gone), left=left),
         )
-    if changes.tags_moved:
-        moved = changes.tags_moved
+    if compared.tags_moved:
+        moved = compared.tags_moved
         yield _fact(
             finding,
             "trust.tag_moved",
@@ -180,9 +180,9 @@ def _reinitialized(finding: Finding, before: State) -> Fact:
     return replace(fact, severity=Severity.WARNING if known else Severity.CRITICAL)
 
 
-def _rotated(finding: Finding, before: State, changes: Changes) -> Iterator[t.RotatedKeys]:
+def _rotated(finding: Finding, before: State, compared: Changes) -> Iterator[t.RotatedKeys]:
     state = finding.examined.state
-    keys = {each.role: each for each in changes.rotated}
+    keys = {each.role: each for each in compared.rotated}
     for role in BASE_ROLES:
         old, new = before.roles[role].threshold, state.roles[role].threshold
         if role in keys or old != new:

@@ -12,19 +12,19 @@ from relay.app import build
 from relay.app.clients import Clients
 from relay.engine.intake import Intake
 from relay.http import Http
-from relay.model.clock import Clock
 from relay.model.event import Event
 from relay.model.steps import pass_by
 from relay.settings import read
 from relay.store import Filter, Store
 from relay.watch import Watcher
+from tests.support.clock import ManualClock
 
 
 class Relayed:
     """What watchers report becomes events in a store."""
 
     def __init__(
-        self, intake: Intake, store: Store, watchers: Mapping[str, Watcher[Any]], clock: Clock
+        self, intake: Intake, store: Store, watchers: Mapping[str, Watcher[Any]], clock: ManualClock
     ) -> None:
         self.intake, self.store, self.watchers, self.clock = intake, store, watchers, clock
         self._told = 0
@@ -53,7 +53,7 @@ def of_type(events: list[Event], kind: str) -> list[Event]:
 
 @asynccontextmanager
 async def relayed(
-    folder: Path, settings: Mapping[str, Any], clock: Clock, store: str = ""
+    folder: Path, settings: Mapping[str, Any], clock: ManualClock, store: str = ""
 ) -> AsyncIterator[Relayed]:
     """A relay by these settings, with a store in the folder or at a URL."""
     file = folder / "relay.yaml"

@@ -145,7 +145,7 @@ async def test_the_relay_never_makes_the_server_write(msr: RealMsr, relay: Relay
     files = msr.notary.sql("SELECT count(*) FROM tuf_files")
     for _ in range(3):
         await relay.look()
-        await relay.clock.advance(25 * 3600)  # type: ignore[attr-defined]
+        await relay.clock.advance(25 * 3600)
     kept = [line for line in msr.replicas[0].requests.items if "/_trust/tuf/" in line]
     assert len(kept) > 8
     assert msr.notary.sql("SELECT count(*) FROM changefeed") == records
@@ -169,18 +169,28 @@ async def test_a_repository_that_begins_again_under_other_keys(msr: RealMsr, rel
     assert set(anew.details["root_keys"]).isdisjoint(anew.details["former_root_keys"])
 
 
-async def test_what_vanished_without_a_record(msr: RealMsr, relay: Relayed) -> None:
+async def test_what_vanished_without_a_record(msr: RealMsr, tmp_path: Path) -> None:
+    never = {"time_intervals": {"never": [{"years": ["1999"]}]}}
+    made = settings(msr, change_windows=["never"]) | never
+    async with relayed(tmp_path, made, ManualClock(datetime.now(UTC))) as relay:
+        await relay.look()
+        await vanish(msr, relay)
+
+
+async def vanish(msr: RealMsr, relay: Relayed) -> None:
     await sign(msr, "prod/app", "1.0")
     await relay.look()
     await relay.news()
     msr.notary.sql("DELETE FROM tuf_files WHERE gun = %s", msr.gun("prod/app"))
     for _ in range(3):
-        await relay.clock.advance(25 * 3600)  # type: ignore[attr-defined]
+        await relay.clock.advance(25 * 3600)
         await relay.look()
-        await relay.clock.advance(180)  # type: ignore[attr-defined]
+        await relay.clock.advance(180)
         await relay.look()
     [gone] = of_type(await relay.news(), "trust.deleted")
     assert gone.details["found_by"] == "reconciliation"
+    # When it happened is not known, so neither is whether that was expected.
+    assert gone.details["outside_change_window"] is None
     assert [each["tag"] for each in gone.details["lost"]["tags"]] == ["1.0"]
 
 
@@ -205,7 +215,7 @@ async def test_trust_data_that_was_tampered_with(msr: RealMsr, relay: Relayed) -
     # It remembers what it has served by its hash.
     await asyncio.to_thread(msr.notary.stop)
     await asyncio.to_thread(msr.notary.start)
-    await relay.clock.advance(3600)  # type: ignore[attr-defined]
+    await relay.clock.advance(3600)
     await relay.look("trust")
     assert [event.status for event in of_type(await relay.news(), "trust.invalid")] == ["resolved"]
 
@@ -296,22 +306,22 @@ async def test_what_expires_is_told_in_time(msr: RealMsr, relay: Relayed) -> Non
     await relay.news()
     clock = relay.clock
     days = 1095 - 31
-    await clock.advance(days * 86400)  # type: ignore[attr-defined]
+    await clock.advance(days * 86400)
     await relay.look("trust")
     assert of_type(await relay.news(), "trust.expiring") == []
-    await clock.advance(2 * 86400)  # type: ignore[attr-defined]
+    await clock.advance(2 * 86400)
     await relay.look("trust")
     [soon] = of_type(await relay.news(), "trust.expiring")
     assert (soon.status, soon.severity) == ("firing", "warning")
     assert (soon.details["role"], soon.details["expired"]) == ("targets", False)
-    await clock.advance(31 * 86400)  # type: ignore[attr-defined]
+    await clock.advance(31 * 86400)
     await relay.look("trust")
     told = of_type(await relay.news(), "trust.expiring")
     worse = {event.details["role"]: (event.status, event.severity) for event in told}
     assert worse == {"targets": ("firing", "error"), "snapshot": ("firing", "error")}
     await asyncio.to_thread(msr.delete, "prod/app")
     await relay.look("changefeed")
-    await clock.advance(61)  # type: ignore[attr-defined]
+    await clock.advance(61)
     await relay.look("trust")
     ended = of_type(await relay.news(), "trust.expiring")
     assert [event.status for event in ended] == ["resolved", "resolved"]
@@ -364,7 +374,7 @@ async def test_a_server_that_does_not_answer_delays_an_update_only_so_long(
     )
     await relay.look("trust")
     assert of_type(await relay.news(), "trust.updated") == []
-    await relay.clock.advance(61)  # type: ignore[attr-defined]
+    await relay.clock.advance(61)
     await relay.intake.pass_time(relay.clock.now())
     told = of_type(await relay.news(), "trust.updated")
     assert [event.details["version"] for event in told] == [1, 2]
@@ -417,7 +427,7 @@ async def test_evidence_holds_what_was_found(msr: RealMsr, relay: Relayed) -> No
 async def test_what_was_told_meanwhile_is_not_told_again(msr: RealMsr, relay: Relayed) -> None:
     await sign(msr, "prod/app", "1.0")
     await relay.look("changefeed")
-    await relay.clock.advance(61)  # type: ignore[attr-defined]
+    await relay.clock.advance(61)
     async with aclosing(relay.watchers["trust"].look()) as reports:  # type: ignore[type-var]
         async for report in reports:
             if report.events:
@@ -437,7 +447,7 @@ async def test_a_clock_that_was_ahead_does_not_hide_what_follows(msr: RealMsr, r
     msr.notary.sql("UPDATE changefeed SET created_at = created_at + interval '1 hour'")
     await relay.look()
     await asyncio.to_thread(msr.delete, "prod/app")
-    await relay.clock.advance(5)  # type: ignore[attr-defined]
+    await relay.clock.advance(5)
     await relay.look()
     [kept] = (await relay.store.kept_trust([trust_key("prod", msr.gun("prod/app"))])).values()
     assert kept.head.deleted
