@@ -77,7 +77,7 @@ def _advance(connection: Connection, heads: Sequence[Head], at: datetime | None)
             deletions[head.key] = deletions.get(head.key, 0) + 1
     if not newest:
         return
-    new = [_row(Kept(head, 0, lost_at=None, wanted_at=_wanted(head, at))) for head in newest.values()]
+    new = [_row(_new(head, at)) for head in newest.values()]
     statement = flavour(connection).insert(trust)
     offered = statement.excluded
     gone = offered.deleted
@@ -90,6 +90,7 @@ def _advance(connection: Connection, heads: Sequence[Head], at: datetime | None)
                 "repository": offered.repository,
                 "namespace": offered.namespace,
                 "wanted_at": offered.wanted_at,
+                "checked_at": offered.checked_at,
                 "tries": 0,
                 "missing_since": None,
                 "problem": case((gone, None), else_=trust.c.problem),
@@ -110,9 +111,7 @@ def _take_stock(connection: Connection, heads: Sequence[Head], at: datetime | No
     Deletions are counted, but those that the watch of the feed is about to tell.
     """
     newest = {head.key: head for head in reversed(heads)}
-    insert_new(
-        connection, trust, [_row(Kept(head, 0, wanted_at=_wanted(head, at))) for head in newest.values()]
-    )
+    insert_new(connection, trust, [_row(_new(head, at)) for head in newest.values()])
     gone = [head.key for head in heads if head.deleted and (at is None or at - head.at > _TOLD_SOON)]
     if gone:
         connection.execute(_COUNT, [{"the_key": key, "more": 1} for key in gone])
@@ -132,9 +131,12 @@ def _newer(head: Head, known: Head) -> bool:
     return head.at >= known.at or _UNKNOWN_YEAR in (head.at.year, known.at.year)
 
 
-def _wanted(head: Head, at: datetime | None) -> datetime | None:
-    """Not notary's time: its clock may be ahead of ours."""
-    return at if head.wanted else None
+def _new(head: Head, at: datetime | None) -> Kept:
+    """Return what is kept of a repository of which nothing but a record is known.
+
+    That says that it is there: it need not be asked for soon. Not at notary's time: its clock may be ahead.
+    """
+    return Kept(head, 0, wanted_at=at if head.wanted else None, checked_at=at)
 
 
 def kept(connection: Connection, keys: Collection[str]) -> dict[str, Kept]:

@@ -155,7 +155,8 @@ async def test_what_is_to_be_done(store: Store) -> None:
     a, b, c = [await kept(store, trust_key("prod", f"msr.example.com/{name}")) for name in names]
     await keep(store, a, wanted_at=later(9), checked_at=later(5), expires_at=later(50))
     await keep(store, b, wanted_at=later(3), checked_at=later(1), expires_at=later(40), problem="broken")
-    await keep(store, c, wanted_at=None)
+    assert c.checked_at == NOW
+    await keep(store, c, wanted_at=None, checked_at=None)
 
     def listed(found: list[Kept]) -> list[str]:
         return [each.head.repository for each in found]

@@ -451,3 +451,26 @@ async def test_a_clock_that_was_ahead_does_not_hide_what_follows(msr: RealMsr, r
     await relay.look()
     [kept] = (await relay.store.kept_trust([trust_key("prod", msr.gun("prod/app"))])).values()
     assert kept.head.deleted
+
+
+async def test_it_keeps_to_its_rate(msr: RealMsr, tmp_path: Path) -> None:
+    names = [f"prod/{number}" for number in range(6)]
+    for name in names:
+        await sign(msr, name, "1.0")
+    msr.replicas[0].requests.clear()
+    made = settings(msr, watch={"trust": {"rate": 1, "every": "5s"}, "changefeed": "off"})
+    asked: list[int] = []
+    async with relayed(tmp_path, made, ManualClock(datetime.now(UTC))) as relay:
+        for _ in range(20):
+            await relay.look("trust")
+            await relay.clock.advance(5)
+            asked.append(len(msr.replicas[0].requests))
+        keys = [trust_key("prod", msr.gun(name)) for name in names]
+        found = await relay.store.kept_trust(keys)
+    assert all(each.state is not None for each in found.values())
+    assert len(found) == len(names)
+    # A token, timestamp, snapshot, root and targets of each; the feed's token and two pages.
+    assert asked[-1] == 5 * len(names) + 3
+    # What four that are examined at the same time ask beyond a look's budget, the next looks do not.
+    assert all(count <= 5 * look + 4 * 5 for look, count in enumerate(asked, 1))
+    assert asked[4] <= 5 * 5 + 5
