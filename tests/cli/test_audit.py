@@ -16,6 +16,7 @@ import pytest
 
 from relay.engine.evidence import drafts
 from relay.engine.signing import Key
+from relay.model.details import TrustRecord
 from relay.model.errors import Exit
 from relay.model.event import Event, Subject, SubjectKind
 from relay.model.evidence import Draft, Entry, Head, Kind, anchor_body, canonical, statement
@@ -52,6 +53,11 @@ def seen(number: int, kind: str, repository: str, cluster: str = "prod", **detai
     )
 
 
+def updated(number: int, repository: str, record: str, sha256: str) -> Event:
+    details = TrustRecord(record_id=record, version=1, sha256=sha256, feed="all repositories")
+    return seen(number, "trust.updated", repository, **details.model_dump())
+
+
 async def fill(url: str, *, signed: bool) -> list[Entry]:
     """Updates, a snapshot, an anchor, a deletion, something strange: 7 entries."""
     store = Store(url)
@@ -60,8 +66,8 @@ async def fill(url: str, *, signed: bool) -> list[Entry]:
         for each in events:
             await store.commit(Plan(at=each.seen_at, events=(each,), evidence=drafts([each])))
 
-    await add(seen(1, "trust.updated", "prod/app", version=1, sha256="ab" * 32, record_id="r1"))
-    await add(seen(2, "trust.updated", "prod/db", version=1, sha256="cd" * 32, record_id="r2"))
+    await add(updated(1, "prod/app", "r1", sha256="ab" * 32))
+    await add(updated(2, "prod/db", "r2", sha256="cd" * 32))
     tags = {"targets": {"1.0": {"sha256": "9f" * 32, "length": 1580}}}
     body = canonical({"gun": "msr.example.com/prod/app", "tags": tags, "signers": {"targets": ["k" * 64]}})
     await store.commit(Plan(evidence=(Draft(later(150), Kind.SNAPSHOT, body, "prod", "prod/app"),)))
