@@ -43,8 +43,8 @@ LOCK = $(BIN)/uv --no-config pip compile --quiet --universal --python-version 3.
 	--no-annotate --custom-compile-command 'make lock' $(UPGRADE)
 lock:
 	@.ci/setup test
-	printf 'hatchling>=1.25\nuv\n' | $(LOCK) --extra postgres --group dev --output-file requirements-dev.txt pyproject.toml -
-	$(LOCK) --extra postgres --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
+	printf 'hatchling>=1.25\nuv\n' | $(LOCK) --extra postgres --extra otel --group dev --output-file requirements-dev.txt pyproject.toml -
+	$(LOCK) --extra postgres --extra otel --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
 	printf 'hatchling>=1.25\n' | $(LOCK) --constraint requirements-dev.txt --output-file requirements-build.txt -
 
 clean:

@@ -302,3 +302,30 @@ trust_waiting = Table(
     Index("trust_waiting_key", "key"),
 )
 """Events that wait until what they tell of has been examined."""
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("name", Words, nullable=False),
+    Column("hash", Words, nullable=False, unique=True),
+    Column("scope", Words, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", Words, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    Column("used_at", Instant),
+)
+"""Tokens by which people and programs are let in: their hashes, never themselves."""
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("key", Words, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("fingerprint", Words, nullable=False),
+    Column("status", Integer),
+    Column("body", Words),
+    Index("requests_at", "at"),
+)
+"""Writes that bore an idempotency key, and how they were answered; not yet while ``status`` is null."""
