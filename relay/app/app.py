@@ -31,8 +31,8 @@ from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth, ChannelState
 from relay.model.errors import ConfigError, StoreError
 from relay.model.evidence import BrokenChainError
-from relay.model.steps import Reach, pass_by
-from relay.server import Listener, Service, control_app, link_key, public_app
+from relay.model.steps import Reach, Step, pass_by
+from relay.server import Guesses, Listener, Running, Service, Stream, control_app, link_key, public_app
 from relay.settings import Configuration, Settings
 from relay.store import Cut, EvidenceCut, Store
 from relay.watch.supervisor import Supervisor
@@ -76,9 +76,11 @@ class App:
         self._reach = reach
         self._random_bytes = random_bytes
         self._pages = build.pages(self._settings, clock)
+        self._renderer = build.renderer(self._settings, clock)
         self._dispatcher = Dispatcher()
         self._senders: list[Sender] = []
         self._supervisors: list[Supervisor] = []
+        self._guesses = Guesses(clock)
         self._looking: list[asyncio.Task[None]] = []
         self.stopping = asyncio.Event()
         self.reloading = asyncio.Event()
@@ -89,7 +91,7 @@ class App:
         """Run until ``stopping`` is set; reload whenever ``reloading`` is."""
         settings = self._settings
         url = settings.store.get_secret_value()
-        store = await asyncio.to_thread(lambda: Store.for_running(url, reach=self._reach))
+        store = await asyncio.to_thread(lambda: Store.for_running(url, reach=self._reached))
         async with AsyncExitStack() as stack:
             # In a thread: a database that hangs must not keep a second signal from being heard.
             stack.push_async_callback(asyncio.to_thread, store.close)
@@ -99,9 +101,11 @@ class App:
             key = await link_key(store, self._random_bytes)
             self._tools = Tools(self._clock, self._source, store, http, clients, self._reach, key)
             self._desk = Desk(store)
+            self._stream = Stream(store, self._clock)
             self._emergency = Emergency(store, self._clock, self._enabled)
             listeners = await self._listen()
             stack.push_async_callback(listeners.aclose)
+            stack.push_async_callback(self._stream.close)
             await self._start()
             stack.push_async_callback(self._stop)
             chores = [
@@ -113,6 +117,7 @@ class App:
                     self._presence.tell,
                     self._let_time_pass,
                     self._reload_when_told,
+                    self._stream.run,
                     lambda: watch_files(self._files, self.reloading, self._clock),
                 )
             ]
@@ -130,6 +135,10 @@ class App:
             await self.stopping.wait()
             _log.info("stopping", within=settings.stop_within.total_seconds())
 
+    def _reached(self, step: Step) -> None:
+        self._reach(step)
+        self._stream.step(step)
+
     def _enabled(self) -> list[Sender]:
         """Return what sends to the channels that nobody has disabled."""
         loops = self._dispatcher.loops
@@ -143,16 +152,17 @@ class App:
             reasons["relay"] = "starting"
         if self._emergency.error is not None:
             reasons["store"] = self._emergency.error
-        now = self._clock.monotonic()
         for supervisor in self._supervisors:
-            late = supervisor.late(now, _LATE, _LATE_SECONDS)
+            late = self._late(supervisor)
             if late is not None:
                 reasons[f"watcher {supervisor.watcher.watch}"] = f"has not looked for {late:.0f} seconds"
         return reasons
 
     async def _listen(self) -> AsyncExitStack:
         stack = AsyncExitStack()
-        public = Listener(public_app(self.health, self._service, self._clock))
+        public = Listener(
+            public_app(self.health, self._service, lambda: self._stream, self._guesses, self._clock)
+        )
         self.port = await public.on_tcp(self._settings.server.listen)
         stack.push_async_callback(public.close)
         control = Listener(control_app(self._operator))
@@ -161,8 +171,28 @@ class App:
         return stack
 
     def _service(self) -> Service:
-        links = build.links(self._settings, self._tools)
-        return Service(self._operator(), links, self._pages, self._settings.server.api_token)
+        return Service(
+            operator=self._operator(),
+            links=build.links(self._settings, self._tools),
+            pages=self._pages,
+            renderer=self._renderer,
+            settings=self._settings,
+            access=build.access(lambda: self._settings, self._guesses),
+            running=self._running,
+        )
+
+    def _running(self) -> Running:
+        return Running(
+            since=self._since,
+            router=self._intake.setting.rules.router,
+            scene=self._scene(),
+            watched=build.watched(self._supervisors, self._clock, self._late),
+            senders=self._senders,
+            troubles=self.health(),
+        )
+
+    def _late(self, supervisor: Supervisor) -> float | None:
+        return supervisor.late(self._clock.monotonic(), _LATE, _LATE_SECONDS)
 
     def _operator(self) -> Operator:
         return Operator(self._tools.store, self._clock, self._source, self._dispatcher, self._desk)
@@ -303,6 +333,7 @@ class App:
         try:
             await self._intake.change(changed, self._clock.now())
             self._settings, self._pages = fresh, build.pages(fresh, self._clock)
+            self._renderer = build.renderer(fresh, self._clock)
             await self._know_channels()
             await self._heartbeats.follow(build.heartbeats(fresh))
             await self._go_on(senders)

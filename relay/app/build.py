@@ -1,8 +1,9 @@
 """From settings to working parts."""
 
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import chain
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -35,7 +36,7 @@ from relay.model.observation import Report
 from relay.model.silence import Acknowledgement
 from relay.model.steps import Reach
 from relay.render import ExpressionError, Pages, Renderer, expression
-from relay.server import Links
+from relay.server import Access, Guesses, Links, Watched
 from relay.settings import DampingSettings, Settings
 from relay.store import Store
 from relay.watch import WATCHERS, Place, Watcher
@@ -161,6 +162,27 @@ def acknowledge_url(settings: Settings, tools: Tools, channel: str) -> Callable[
 def pages(settings: Settings, clock: Clock) -> Pages:
     """Return what renders the server's pages."""
     return Pages(clock=clock, timezone=ZoneInfo(settings.timezone))
+
+
+def access(settings: Callable[[], Settings], guesses: Guesses) -> Access:
+    """Return what tells who sent a request."""
+    return Access(lambda: settings().server.api_token, guesses)
+
+
+def watched(
+    found: Iterable[Supervisor], clock: Clock, late: Callable[[Supervisor], float | None]
+) -> list[Watched]:
+    """Return what is known of watchers now."""
+    now, monotonic = clock.now(), clock.monotonic()
+    return [
+        Watched(
+            each.last,
+            each.watcher.options.every,
+            None if each.due is None else now + timedelta(seconds=each.due - monotonic),
+            late(each),
+        )
+        for each in found
+    ]
 
 
 def heartbeats(settings: Settings) -> list[Heartbeat]:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import random
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +16,15 @@ from relay.cli.event_source import Found, find_event
 from relay.cli.opening import configure, near
 from relay.cli.orders import user
 from relay.cli.output import clean, console, print_json, word
-from relay.engine.sending import Sender, Try
+from relay.engine.sending import Sender
+from relay.engine.trial import Trial
+from relay.engine.trial import send_test as trial_of
 from relay.http import Http
-from relay.model.clock import Clock, SystemClock
-from relay.model.delivery import Delivery, Outcome
+from relay.model.clock import SystemClock
 from relay.model.errors import Exit, NotFoundError
-from relay.model.event import Event, Subject, SubjectKind
-from relay.model.ids import random_id
 from relay.settings import Settings
-from relay.store import Claim
 
-_TEST = "relay.test"
-_RULE = "send-test"
 _AT_ONCE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    channel: Channel
-    delivery: str
-    tried: Try
-
-    @property
-    def arrived(self) -> bool:
-        outcomes = {each.outcome for each in self.tried.result.sent.targets}
-        return self.tried.result.outcome is Outcome.DELIVERED and outcomes <= {Outcome.DELIVERED}
 
 
 def send_test(
@@ -80,7 +63,7 @@ def _chosen(settings: Settings, names: list[str]) -> list[Channel]:
     return [known[name] for name in names] if names else list(known.values())
 
 
-async def _send(settings: Settings, channels: list[Channel], found: Found, by: str) -> list[_Sent]:
+async def _send(settings: Settings, channels: list[Channel], found: Found, by: str) -> list[Trial]:
     clock = SystemClock()
     # An id needs no cryptographic randomness.
     source = random.Random()  # noqa: S311
@@ -88,13 +71,11 @@ async def _send(settings: Settings, channels: list[Channel], found: Found, by: s
     renderer = build.renderer(settings, clock)
     slots = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(channel: Channel) -> _Sent:
-        told = _fresh(found.event, channel, by, clock, source)
-        claim = _claim(told, channel, clock, source)
+    async def one(channel: Channel) -> Trial:
         async with slots:
-            tried = await Sender(channel, renderer, http, clock).attempt(claim)
+            trial = await trial_of(Sender(channel, renderer, http, clock), found.event, by, clock, source)
             await channel.close()
-        return _Sent(channel, claim.delivery.id, tried)
+        return trial
 
     try:
         return list(await asyncio.gather(*map(one, channels)))
@@ -102,35 +83,11 @@ async def _send(settings: Settings, channels: list[Channel], found: Found, by: s
         await http.close()
 
 
-def _fresh(event: Event, channel: Channel, by: str, clock: Clock, source: random.Random) -> Event:
-    """Return the test of this channel, now; another event goes out as it is, under an id of its own."""
-    event = replace(event, id=random_id("evt", source))
-    if event.type != _TEST:
-        # The same alert twice would end up in the thread of the real one.
-        return event if event.alert is None else replace(event, alert=random_id("alr", source))
-    now = clock.now()
-    return replace(
-        event,
-        subject=Subject(SubjectKind.CHANNEL, channel.name),
-        happened_at=now,
-        seen_at=now,
-        details={**event.details, "channel": channel.name, "sent_by": by},
-    )
-
-
-def _claim(event: Event, channel: Channel, clock: Clock, source: random.Random) -> Claim:
-    now = clock.now()
-    delivery = Delivery(
-        random_id("dlv", source), channel.name, _RULE, event.thread, (event.id,), created_at=now, due_at=now
-    )
-    return Claim(delivery, (event,))
-
-
-def _document(sent: _Sent) -> dict[str, Any]:
+def _document(sent: Trial) -> dict[str, Any]:
     tried = sent.tried
     return {
-        "channel": sent.channel.name,
-        "kind": sent.channel.kind,
+        "channel": sent.channel,
+        "kind": sent.kind,
         "delivery": sent.delivery,
         "outcome": str(tried.result.outcome),
         "arrived": sent.arrived,
@@ -146,14 +103,14 @@ def _document(sent: _Sent) -> dict[str, Any]:
     }
 
 
-def _print(everything: list[_Sent], note: str) -> None:
+def _print(everything: list[Trial], note: str) -> None:
     out = console()
     if note:
         out.print(Text(f"note: {note}", "dim"))
     for sent in everything:
         result = sent.tried.result
         status = "" if result.sent.status is None else f", status {result.sent.status}"
-        line = Text.assemble((clean(sent.channel.name), "bold"), f" ({sent.channel.kind}): ")
+        line = Text.assemble((clean(sent.channel), "bold"), f" ({sent.kind}): ")
         out.print(line.append_text(word(result.outcome)).append(f" in {sent.tried.seconds:.2f} s{status}"))
         if sent.tried.broken is not None:
             out.print(Text(f"  its template failed, so it went in the plain form: {sent.tried.broken}"))

@@ -1,7 +1,7 @@
 """The public listener: health, pages, API; and what all of its answers have in common."""
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -16,6 +16,7 @@ from relay.server.api import api_routes, problem
 from relay.server.health import health_routes
 from relay.server.refused import STORE_FAILS, Guesses, RefusedError
 from relay.server.service import Service
+from relay.server.stream import Stream
 
 _log = structlog.get_logger("relay.server")
 
@@ -29,15 +30,30 @@ _FAILED: Final = "The relay failed to answer. Its log says more.\n"
 
 
 def public_app(
-    health: Callable[[], Mapping[str, str]], service: Callable[[], Service], clock: Clock
+    health: Callable[[], Mapping[str, str]],
+    service: Callable[[], Service],
+    stream: Callable[[], Stream],
+    guesses: Guesses,
+    clock: Clock,
 ) -> web.Application:
-    """Return the application of the public listener. ``service`` is asked by each request."""
-    guesses = Guesses(clock)
+    """Return the application of the public listener. ``service`` and ``stream`` are asked by each request."""
     app = web.Application(middlewares=[_middleware(service)])
+    app.on_response_prepare.append(_headers(service))
     app.add_routes(health_routes(health))
     app.add_routes(AcknowledgePage(service, clock, guesses).routes())
-    app.add_routes(api_routes(service, guesses))
+    app.add_routes(api_routes(service, stream))
     return app
+
+
+def _headers(
+    service: Callable[[], Service],
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    async def prepare(_request: web.Request, response: web.StreamResponse) -> None:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Content-Security-Policy", service().pages.policy)
+
+    return prepare
 
 
 def _middleware(service: Callable[[], Service]) -> Middleware:
@@ -50,8 +66,6 @@ def _middleware(service: Callable[[], Service]) -> Middleware:
             where = "".join(traceback.format_tb(error.__traceback__))
             _log.error("an answer failed", error=type(error).__name__, exception=where)
             response = web.Response(text=_FAILED, status=HTTPStatus.INTERNAL_SERVER_ERROR)
-        response.headers.update(_HEADERS)
-        response.headers["Content-Security-Policy"] = service().pages.policy
         return response
 
     return answer

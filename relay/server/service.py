@@ -1,12 +1,56 @@
 """What the answers of the server work with."""
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
 
-from pydantic import SecretStr
+from aiohttp import web
 
 from relay.engine.operate import Operator
-from relay.render import Pages
+from relay.engine.routing import Router
+from relay.engine.scene import Scene
+from relay.engine.sending import Sender
+from relay.model.access import Principal
+from relay.model.observation import Look
+from relay.render import Pages, Renderer
 from relay.server.links import Links
+from relay.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A watcher, as the running relay knows it: its last look, how often it looks, when it looks next.
+
+    ``late`` is for how many seconds it should have looked and has not, None if it is on time.
+    """
+
+    look: Look
+    every: timedelta
+    due_at: datetime | None = None
+    late: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a running relay knows of itself that the store does not.
+
+    ``troubles`` is what is wrong, by part (see ``/readyz``).
+    """
+
+    since: datetime
+    router: Router
+    scene: Scene = field(default_factory=Scene)
+    watched: Sequence[Watched] = ()
+    senders: Sequence[Sender] = ()
+    troubles: Mapping[str, str] = field(default_factory=dict)
+
+
+class Gate(Protocol):
+    """Tells who sent a request."""
+
+    async def principal(self, request: web.Request) -> Principal:
+        """Return who sent it. Raises RefusedError if nobody did who may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,4 +60,11 @@ class Service:
     operator: Operator
     links: Links
     pages: Pages
-    api_token: SecretStr | None = None
+    renderer: Renderer
+    settings: Settings
+    access: Gate
+    running: Callable[[], Running]
+
+
+Serve = Callable[[], Service]
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -160,6 +160,17 @@ def count_unrouted(connection: Connection) -> int:
     return connection.execute(select(func.count()).where(~events.c.routed)).scalar_one()
 
 
+def newest_event(connection: Connection) -> int:
+    """Return the ``seq`` of the newest event, 0 if there is none."""
+    return connection.execute(select(func.max(events.c.seq))).scalar() or 0
+
+
+def events_after(connection: Connection, seq: int, limit: int) -> list[tuple[int, Event]]:
+    """Return (seq, event) of what was taken after a place, in that order."""
+    query = select(events.c.seq, events.c.body).where(events.c.seq > seq).order_by(events.c.seq).limit(limit)
+    return [(row.seq, Event.from_json(row.body)) for row in connection.execute(query)]
+
+
 def list_events(connection: Connection, wanted: Filter) -> list[tuple[int, bool, Event]]:
     """Return (seq, whether a rule took it, event), the newest first."""
     query = select(events).order_by(events.c.seq.desc()).limit(wanted.limit)

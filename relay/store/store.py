@@ -298,6 +298,14 @@ class Store:
         """Return how many events no rule took."""
         return await self._read(reads.count_unrouted)
 
+    async def newest_event(self) -> int:
+        """Return the ``seq`` of the newest event, 0 if there is none."""
+        return await self._read(reads.newest_event)
+
+    async def events_after(self, seq: int, limit: int) -> list[tuple[int, Event]]:
+        """Return (seq, event) of what was taken after a place, in that order."""
+        return await self._read(reads.events_after, seq, limit)
+
     async def list_events(self, wanted: Filter) -> list[tuple[int, bool, Event]]:
         """Return (seq, whether a rule took it, event), the newest first."""
         return await self._read(reads.list_events, wanted)

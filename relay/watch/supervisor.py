@@ -48,6 +48,8 @@ class Supervisor:
         self._started = clock.monotonic()
         self._asked = 0.0
         self.last = Look(watcher.watch, watcher.sources)
+        self.due: float | None = None
+        """When it looks next, in monotonic seconds; None while it looks."""
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -55,7 +57,7 @@ class Supervisor:
         await self._clock.sleep(self._random.uniform(0, min(_FIRST_WITHIN, every)))
         in_a_row = 0
         while True:
-            began = self._clock.monotonic()
+            began, self.due = self._clock.monotonic(), None
             if await self._look():
                 in_a_row = 0
                 pause = every * self._random.uniform(1 - _JITTER, 1 + _JITTER)
@@ -64,6 +66,7 @@ class Supervisor:
                 pause = min(_PAUSE * 2 ** min(in_a_row - 1, 10), _LONGEST_PAUSE)
             self.looked_at = self._clock.monotonic()
             pause = max(pause, min(self._asked, _LONGEST_ASKED))
+            self.due = began + pause
             await self._clock.sleep(began + pause - self._clock.monotonic())
 
     def late(self, now: float, times: int, least: float) -> float | None:

@@ -3,7 +3,7 @@
 import random
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ import pytest
 from pydantic import SecretStr
 
 from relay.engine.operate import Operator
+from relay.engine.routing import Expression, Router
 from relay.model.plan import Plan
 from relay.model.silence import Acknowledgement
-from relay.render import Pages
-from relay.server import Links, Listener, Service, link_key, public_app
+from relay.render import Pages, Renderer
+from relay.server import Access, Guesses, Links, Listener, Running, Service, Stream, link_key, public_app
+from relay.settings import Settings
 from relay.store import Store
 from tests.store import things
 from tests.support.clock import ManualClock
@@ -24,6 +26,10 @@ from tests.support.clock import ManualClock
 TOKEN = "a-token-for-programs"
 ALERT, EVENT = "alr_5fw3kq7yjxh2", "evt_2c8t0m4nvb91"
 RUNBOOK = "https://wiki.example.com/msr?page=1&x=<y>"
+
+
+def _any(_source: str) -> Expression:
+    return lambda _event: True
 
 
 @dataclass
@@ -35,12 +41,23 @@ class Site:
     links: Links
     pages: Pages
     session: aiohttp.ClientSession
+    guesses: Guesses
+    stream: Stream
+    settings: Settings
     port: int = 0
     api_token: SecretStr | None = None
+    running: Running = field(default_factory=lambda: Running(things.NOW, Router((), (), _any)))
 
     def service(self) -> Service:
-        operator = Operator(self.store, self.clock, random.Random(1))
-        return Service(operator, self.links, self.pages, self.api_token)
+        return Service(
+            operator=Operator(self.store, self.clock, random.Random(1)),
+            links=self.links,
+            pages=self.pages,
+            renderer=Renderer([], clock=self.clock),
+            settings=self.settings,
+            access=Access(lambda: self.api_token, self.guesses),
+            running=lambda: self.running,
+        )
 
     def path(self, thread: str = ALERT, channel: str = "ops") -> str:
         return f"/ack/{self.links.token(thread, channel)}"
@@ -75,8 +92,13 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     alert = things.alert(ALERT, summary="Table <b>tags</b> & more", annotations={"runbook_url": RUNBOOK})
     await store.commit(Plan(at=things.NOW, alerts=(alert,), events=(things.event(EVENT),)))
     async with aiohttp.ClientSession() as session:
-        site = Site(store, clock, links, Pages(clock=clock), session, api_token=SecretStr(TOKEN))
-        listener = Listener(public_app(dict, site.service, clock))
+        guesses, stream = Guesses(clock), Stream(store, clock)
+        settings = Settings()
+        site = Site(
+            store, clock, links, Pages(clock=clock), session, guesses, stream, settings,
+            api_token=SecretStr(TOKEN),
+        )  # fmt: skip
+        listener = Listener(public_app(dict, site.service, lambda: site.stream, guesses, clock))
         site.port = await listener.on_tcp("127.0.0.1:0")
         session._base_url = aiohttp.client.URL(f"http://127.0.0.1:{site.port}")
         yield site

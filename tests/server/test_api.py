@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from relay.server.api.handler import BODY_BYTES
 from tests.server.conftest import ALERT, EVENT, Site
 
 SILENCE = {
@@ -54,24 +55,28 @@ class TestOperations:
         status, said = await site.call("/acknowledge", order)
         assert status == 200
         assert said == {
-            "about": ALERT, "by": "pager", "at": "2026-11-23T21:00:00.123456Z", "note": "seen",
+            "about": ALERT, "by": "pager (by server.api_token)", "at": "2026-11-23T21:00:00.123456Z", "note": "seen",
             "until": until, "via": "api",
         }  # fmt: skip
         assert await site.acknowledged() is not None
         assert await site.call("/unacknowledge", {"by": "pager", "about": ALERT}) == (200, {"about": ALERT})
         assert await site.acknowledged() is None
         assert [deed["action"] for deed in await site.store.list_deeds()] == ["unacknowledge", "acknowledge"]
-        assert {deed["who"] for deed in await site.store.list_deeds()} == {"pager"}
+        assert {deed["who"] for deed in await site.store.list_deeds()} == {"pager (by server.api_token)"}
 
     async def test_silences(self, site: Site) -> None:
         status, made = await site.call("/silences", SILENCE)
-        assert (status, made["author"], made["match"]["cluster"]) == (201, "deploy job", ["prod"])
-        assert (await site.call("/silences", None, "GET")) == (200, {"silences": [made]})
+        assert (status, made["author"], made["match"]["cluster"]) == (
+            201,
+            "deploy job (by server.api_token)",
+            ["prod"],
+        )
+        assert (await site.call("/silences", None, "GET")) == (200, {"items": [made | {"standing": "holds"}]})
         path = f"/silences/{made['id']}/expire"
         site.clock.jump(60)
         status, ended = await site.call(path, {"by": "ann"})
         assert (status, ended["ends_at"]) == (200, "2026-11-23T21:01:00.123456Z")
-        assert (await site.call("/silences", None, "GET")) == (200, {"silences": []})
+        assert (await site.call("/silences", None, "GET")) == (200, {"items": []})
         site.clock.jump(1)
         assert (await site.call(path, {"by": "ann"}))[0] == 404
         assert [deed["action"] for deed in await site.store.list_deeds()] == ["expire", "silence"]
@@ -79,14 +84,14 @@ class TestOperations:
     async def test_one_that_is_over_is_not_listed(self, site: Site) -> None:
         await site.call("/silences", SILENCE)
         site.clock.jump(timedelta(hours=2).total_seconds())
-        assert (await site.call("/silences", None, "GET"))[1] == {"silences": []}
+        assert (await site.call("/silences", None, "GET"))[1] == {"items": []}
 
 
 class TestHowItSaysNo:
     @pytest.mark.parametrize(
         ("operation", "order", "status", "fields"),
         [
-            ("/acknowledge", {}, 422, ["by", "about"]),
+            ("/acknowledge", {}, 422, ["about"]),
             ("/acknowledge", {"by": "", "about": ALERT}, 422, ["by"]),
             ("/acknowledge", {"by": "a", "about": ALERT, "abuot": 1}, 422, ["abuot"]),
             ("/acknowledge", {"by": "a", "about": ALERT, "via": "cli"}, 422, ["via"]),
@@ -125,7 +130,7 @@ class TestHowItSaysNo:
     async def test_another_type_or_too_much(self, site: Site) -> None:
         assert await self.send(site, b"{}", "text/plain") == 415
         assert await self.send(site, b"{}", "application/x-www-form-urlencoded") == 415
-        assert await self.send(site, b" " * (64 * 1024 + 1)) == 413
+        assert await self.send(site, b" " * (BODY_BYTES + 1)) == 413
 
     @staticmethod
     async def send(site: Site, body: bytes, kind: str = "application/json") -> int:

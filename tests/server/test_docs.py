@@ -31,7 +31,7 @@ async def test_the_calls_are_served(site: Site) -> None:
         (200, ["about", "at", "by", "note", "until", "via"]),
         (200, ["about"]),
         (201, silence),
-        (200, ["silences"]),
+        (200, ["items"]),
         (200, silence),
     ]
 

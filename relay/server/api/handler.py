@@ -1,0 +1,138 @@
+"""From a request to an operation and back: who asks, what they say, and the answer in JSON."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from relay.engine.operate import AmbiguousError, OrderError
+from relay.model.access import Principal
+from relay.model.errors import NotFoundError, RelayError, StoreError
+from relay.model.text import storable_tree
+from relay.server.access import require
+from relay.server.api.idempotency import Once
+from relay.server.api.operation import Call, Operation
+from relay.server.api.problems import bad_request, fields, invalid, problem
+from relay.server.bodies import read_body
+from relay.server.refused import RefusedError
+from relay.server.service import Service
+
+ROOT: Final = "/api/v1"
+BODY_BYTES: Final = 256 * 1024
+_STATUSES: Final[Mapping[type[RelayError], HTTPStatus]] = {
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    AmbiguousError: HTTPStatus.CONFLICT,
+    OrderError: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+Handle = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def handler(operation: Operation, service: Callable[[], Service]) -> Handle:
+    """Return what answers requests for an operation. It raises RefusedError and StoreError."""
+
+    async def handle(request: web.Request) -> web.Response:
+        found = service()
+        who = await found.access.principal(request)
+        require(who, operation.scope)
+        sent = await _sent(request, operation)
+        if not operation.writes:
+            return _tagged(request, await _done(found, who, request, operation, sent))
+        once = Once.of(request, found.operator.store, found.operator.clock, who, sent)
+        if once is None:
+            return await _done(found, who, request, operation, sent)
+        return await once.do(lambda: _answer(found, who, request, operation, sent))
+
+    return handle
+
+
+async def _sent(request: web.Request, operation: Operation) -> bytes:
+    if operation.body is None or (_optional(operation.body) and not request.can_read_body):
+        return b"" if operation.body is None else b"{}"
+    return await read_body(request, "application/json", BODY_BYTES)
+
+
+def _optional(body: type[BaseModel]) -> bool:
+    return not any(field.is_required() for field in body.model_fields.values())
+
+
+async def _answer(
+    service: Service, who: Principal, request: web.Request, operation: Operation, sent: bytes
+) -> web.Response:
+    """Return the answer, a refusal among them, as it is to be given again."""
+    try:
+        return await _done(service, who, request, operation, sent)
+    except RefusedError as refused:
+        return problem(refused)
+
+
+async def _done(
+    service: Service, who: Principal, request: web.Request, operation: Operation, sent: bytes
+) -> web.Response:
+    query = _checked(operation.query, _query(request))
+    body = None if operation.body is None else _checked(operation.body, _object(sent))
+    path = {name: _clean(value) for name, value in request.match_info.items()}
+    try:
+        done = await operation.do(Call(service, who, path, query, body))
+    except StoreError:
+        raise
+    except RelayError as error:
+        raise RefusedError(_STATUSES.get(type(error), HTTPStatus.CONFLICT), str(error)) from None
+    if operation.answer is None:
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+    document = done if isinstance(done, BaseModel) else operation.answer.model_validate(done)
+    return web.json_response(text=document.model_dump_json(), status=operation.status)
+
+
+def _clean(value: str) -> str:
+    found: str = storable_tree(value)
+    return found
+
+
+def _query(request: web.Request) -> dict[str, Any]:
+    """Return the query's values; a name that is given more than once has a list."""
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(request.query):
+        values = [_clean(each) for each in request.query.getall(name)]
+        found[name] = values[0] if len(values) == 1 else values
+    return found
+
+
+def _checked(model: type[BaseModel], given: Mapping[str, Any]) -> BaseModel:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise invalid(fields(error)) from None
+
+
+def _object(sent: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(sent, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise bad_request("The body is no JSON.") from None
+    if not isinstance(body, dict):
+        raise bad_request("The body must be a JSON object.")
+    found: dict[str, Any] = storable_tree(body)
+    return found
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _tagged(request: web.Request, response: web.Response) -> web.Response:
+    """Return the answer with its entity tag, or that it is what the client has already."""
+    content = response.body if isinstance(response.body, bytes) else b""
+    tag = hashlib.sha256(content).hexdigest()[:32]
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.etag = tag
+    known = request.if_none_match or ()
+    if request.method != "GET" or not any(each.value in (tag, "*") for each in known):
+        return response
+    same = web.Response(status=HTTPStatus.NOT_MODIFIED, headers={"Cache-Control": "private, no-cache"})
+    same.etag = tag
+    return same

@@ -1,0 +1,82 @@
+"""Writes that are done once, however often they are sent: the header ``Idempotency-Key``.
+
+As in draft-ietf-httpapi-idempotency-key-header: the same key with the same request gets the answer that the
+first one got; with another request it is refused (422), and while the first is under way, too (409).
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, Self
+
+from aiohttp import web
+
+from relay.model.access import Principal
+from relay.model.clock import Clock
+from relay.server.api.problems import CONTENT_TYPE, bad_request
+from relay.server.refused import RefusedError
+from relay.store import Store
+
+HEADER: Final = "Idempotency-Key"
+AGAIN: Final = "Idempotent-Replayed"
+"""The header of an answer that is given again."""
+_LONGEST: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A write that bears a key."""
+
+    store: Store
+    clock: Clock
+    key: str
+    fingerprint: str
+
+    @classmethod
+    def of(cls, request: web.Request, store: Store, clock: Clock, who: Principal, sent: bytes) -> Self | None:
+        """Return the write, None if it bears no key. Raises RefusedError for a key that is none.
+
+        Keys of one principal say nothing about those of another.
+        """
+        key = request.headers.get(HEADER)
+        if key is None:
+            return None
+        if not 0 < len(key) <= _LONGEST or not key.isascii() or not key.isprintable():
+            raise bad_request(
+                f"{HEADER} must be 1 to {_LONGEST} printable ASCII characters.", "A UUID is good."
+            )
+        asked = f"{request.method}\0{request.raw_path}\0".encode() + sent
+        name = f"{who.via}\0{who.name}\0{key}".encode(errors="surrogateescape")
+        return cls(store, clock, hashlib.sha256(name).hexdigest(), hashlib.sha256(asked).hexdigest())
+
+    async def do(self, act: Callable[[], Awaitable[web.Response]]) -> web.Response:
+        """Act, or return what the first one was answered. Raises RefusedError, StoreError."""
+        earlier = await self.store.begin_request(self.key, self.fingerprint, self.clock.now())
+        if earlier is not None:
+            return self._again(earlier.fingerprint, earlier.status, earlier.body)
+        try:
+            response = await act()
+        except BaseException:
+            # It failed as a whole, so that sending it again is right.
+            await self.store.abandon_request(self.key)
+            raise
+        await self.store.finish_request(self.key, response.status, response.text or "")
+        return response
+
+    def _again(self, fingerprint: str, status: int | None, body: str | None) -> web.Response:
+        if fingerprint != self.fingerprint:
+            raise RefusedError(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                f"This {HEADER} was used for another request.",
+                "Each request needs a key of its own.",
+            )
+        if status is None:
+            raise RefusedError(
+                HTTPStatus.CONFLICT,
+                f"The request with this {HEADER} is under way, or the relay was stopped in the midst of it.",
+                "Wait, then look whether it was done.",
+                headers={"Retry-After": "1"},
+            )
+        kind = CONTENT_TYPE if status >= HTTPStatus.BAD_REQUEST else "application/json"
+        return web.Response(text=body or "", status=status, content_type=kind, headers={AGAIN: "true"})

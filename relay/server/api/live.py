@@ -1,0 +1,126 @@
+"""``/api/v1/stream``: server-sent events (WHATWG HTML, 9.2), one per event of the relay's, as it happens."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+
+from relay.model.access import Scope
+from relay.model.patterns import Patterns
+from relay.server.access import require
+from relay.server.api.documents import EventDocument
+from relay.server.api.handler import ROOT
+from relay.server.api.problems import bad_request
+from relay.server.refused import RefusedError
+from relay.server.service import Service
+from relay.server.stream import Item, Stream
+
+PATH: Final = ROOT + "/stream"
+MOST: Final = 200
+"""So many may listen at the same time."""
+_QUIET: Final = 15.0
+"""After so many seconds without anything to say a comment is sent, so that proxies keep the line open; and it
+is asked again who listens."""
+_WRITE: Final = 10.0
+_TICK: Final = 1.0
+"""Seconds between two words that something else than events has changed."""
+
+
+class Live:
+    """Serves the stream."""
+
+    def __init__(self, service: Callable[[], Service], stream: Callable[[], Stream]) -> None:
+        self._service = service
+        self._stream = stream
+        self._listening = 0
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is to be routed here."""
+        return [web.get(PATH, self.listen, allow_head=False)]
+
+    async def listen(self, request: web.Request) -> web.StreamResponse:
+        """Send what happens until the client goes. Raises RefusedError, StoreError."""
+        service, stream = self._service(), self._stream()
+        require(await service.access.principal(request), Scope.READ)
+        place = _place(request, stream.newest)
+        types = _patterns(request.query.get("type"))
+        if self._listening >= MOST:
+            raise RefusedError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"{MOST} listen already.",
+                "Try again later, or read /events.",
+                headers={"Retry-After": "30"},
+            )
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",
+            }
+        )
+        self._listening += 1
+        try:
+            await response.prepare(request)
+            # How long a browser waits before it comes back, in milliseconds.
+            await response.write(b"retry: 3000\n\n")
+            await self._send(request, response, stream, place, types)
+        except (ConnectionError, TimeoutError):
+            # It went, or does not read: it comes back with the id of what it had last.
+            pass
+        finally:
+            self._listening -= 1
+        return response
+
+    async def _send(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        stream: Stream,
+        place: int,
+        types: Patterns | None,
+    ) -> None:
+        changes = stream.changes
+        while not stream.closed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_QUIET):
+                    await stream.wait(place, changes)
+            said = b""
+            for item in await stream.after(place):
+                place = item.seq
+                if types is None or types.match(item.event.type):
+                    said += _event(item)
+            if stream.changes > changes:
+                changes = stream.changes
+                said += b"event: changed\ndata: {}\n\n"
+            if not said:
+                require(await self._service().access.principal(request), Scope.READ)
+                said = b": quiet\n\n"
+            async with asyncio.timeout(_WRITE):
+                await response.write(said)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK):
+                    await stream.wait(place, stream.changes + 1)
+
+
+def _event(item: Item) -> bytes:
+    # JSON has no line break outside of its strings, and none inside.
+    text = EventDocument.model_validate(item.event).model_dump_json()
+    return f"id: {item.seq}\nevent: event\ndata: {text}\n\n".encode()
+
+
+def _place(request: web.Request, newest: int) -> int:
+    given = request.headers.get("Last-Event-ID", request.query.get("after", ""))
+    if not given:
+        return newest
+    if not (given.isascii() and given.isdigit()) or len(given) > 18:
+        raise bad_request("Last-Event-ID must be the id of an event of this stream.")
+    return int(given)
+
+
+def _patterns(given: str | None) -> Patterns | None:
+    if given is None:
+        return None
+    return Patterns(given.split(","))

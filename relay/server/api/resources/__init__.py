@@ -1,0 +1,14 @@
+"""Everything that the API does. A new resource is one file here and one line in ``OPERATIONS``."""
+
+from typing import Final
+
+from relay.server.api.operation import Operation
+from relay.server.api.resources import channels, clusters, people, status
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    *status.OPERATIONS,
+    *clusters.OPERATIONS,
+    *people.OPERATIONS,
+    *channels.OPERATIONS,
+)
+"""Everything that the API does, in the order in which it is described."""
