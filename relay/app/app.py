@@ -102,6 +102,7 @@ class App:
             self._tools = Tools(self._clock, self._source, store, http, clients, self._reach, key)
             self._desk = Desk(store)
             self._stream = Stream(store, self._clock)
+            await self._stream.start()
             self._emergency = Emergency(store, self._clock, self._enabled)
             listeners = await self._listen()
             stack.push_async_callback(listeners.aclose)

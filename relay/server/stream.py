@@ -56,9 +56,12 @@ class Stream:
             self.changes += 1
             self._dirty.set()
 
-    async def run(self) -> None:
-        """Read what is new, for ever. Raises StoreError at the start only."""
+    async def start(self) -> None:
+        """Begin with what comes from now on. Raises StoreError."""
         self.newest = await self._store.newest_event()
+
+    async def run(self) -> None:
+        """Read what is new, for ever."""
         while True:
             await self._dirty.wait()
             self._dirty.clear()
