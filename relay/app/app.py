@@ -5,6 +5,7 @@ import random
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import structlog
 
@@ -43,6 +44,7 @@ _PRUNE_EVERY = 600.0
 _PRUNE_PAUSE = 0.2
 _CHORE_PAUSE = 5.0
 _TIME_EVERY = 5.0
+_KEYS_KEPT = timedelta(days=1)
 _LATE = 3
 _LATE_SECONDS = 60.0
 
@@ -363,7 +365,7 @@ class App:
         now, keep = self._clock.now(), self._settings.retention
         # What alerts that have resolved leave to their next lives must outlast a restart.
         alerts = max(keep.alerts, build.policy(self._settings).memory)
-        return Cut(now - keep.deliveries, now - keep.events, now - alerts)
+        return Cut(now - keep.deliveries, now - keep.events, now - alerts, now - _KEYS_KEPT)
 
     def _evidence_cut(self) -> EvidenceCut:
         now, evidence = self._clock.now(), self._settings.evidence

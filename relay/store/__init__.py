@@ -5,6 +5,7 @@ from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.pruning import Cut
 from relay.store.queue import Claim, Waiting
 from relay.store.reads import Filter
+from relay.store.requests import Request
 from relay.store.schema import ALIVE
 from relay.store.store import Store
 from relay.store.trust import WaitingTrust
@@ -18,6 +19,7 @@ __all__ = [
     "Deed",
     "EvidenceCut",
     "Filter",
+    "Request",
     "Settlement",
     "Store",
     "Stretch",

@@ -16,6 +16,7 @@ from relay.store.schema import (
     deliveries,
     events,
     groups,
+    requests,
     silences,
 )
 
@@ -25,11 +26,12 @@ _SENT = (DeliveryState.DELIVERED, DeliveryState.PARTIAL)
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What to prune: finished deliveries, events and resolved alerts before the given times."""
+    """What to prune: finished deliveries, events, resolved alerts, keys of writes, before the given times."""
 
     deliveries: datetime
     events: datetime
     alerts: datetime
+    requests: datetime
     most: int = 500
 
 
@@ -44,6 +46,7 @@ def prune(connection: Connection, cuts: Sequence[Cut]) -> list[int]:
         + _prune_events(connection, cut)
         + _prune_alerts(connection, cut)
         + _prune_what_people_said(connection, cut)
+        + _prune_requests(connection, cut)
         for cut in cuts
     ]
     if connection.dialect.name == "sqlite":
@@ -74,6 +77,11 @@ def _prune_deliveries(connection: Connection, cut: Cut) -> int:
         connection.execute(delete(contents).where(contents.c.delivery.in_(old)))
         connection.execute(delete(deliveries).where(deliveries.c.id.in_(old)))
     return len(old)
+
+
+def _prune_requests(connection: Connection, cut: Cut) -> int:
+    old = select(requests.c.key).where(requests.c.at < cut.requests).order_by(requests.c.at).limit(cut.most)
+    return connection.execute(delete(requests).where(requests.c.key.in_(old))).rowcount
 
 
 def _prune_what_people_said(connection: Connection, cut: Cut) -> int:

@@ -19,13 +19,14 @@ from relay.model.plan import Group, Plan, Rewrite
 from relay.model.silence import Acknowledgement, Silence
 from relay.model.steps import Reach, Step, pass_by
 from relay.model.trust import Kept
-from relay.store import evidence, pruning, queue, reads, trust, writes
+from relay.store import evidence, pruning, queue, reads, requests, trust, writes
 from relay.store.database import FileLock, connect, create_file, file_of, parse_url, plain_errors
 from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.migrate import upgrade
 from relay.store.pruning import Cut
 from relay.store.queue import Claim, Waiting
 from relay.store.reads import Filter
+from relay.store.requests import Request
 from relay.store.writer import Handler, Writer
 from relay.store.writes import Deed, Settlement
 
@@ -297,6 +298,19 @@ class Store:
     async def count_unrouted(self) -> int:
         """Return how many events no rule took."""
         return await self._read(reads.count_unrouted)
+
+    async def begin_request(self, request: Request) -> Request | None:
+        """Note that a write is under way; return the one that used its key before, if there is one."""
+        earlier: Request | None = await self._write(requests.begin, request)
+        return earlier
+
+    async def finish_request(self, request: Request) -> None:
+        """Note how a write was answered."""
+        await self._write(requests.finish, request)
+
+    async def abandon_request(self, key: str) -> None:
+        """Forget a write that failed as a whole: it may be tried again."""
+        await self._write(requests.abandon, key)
 
     async def newest_event(self) -> int:
         """Return the ``seq`` of the newest event, 0 if there is none."""

@@ -44,13 +44,14 @@ class Site:
     guesses: Guesses
     stream: Stream
     settings: Settings
+    source: random.Random = field(default_factory=lambda: random.Random(1))
     port: int = 0
     api_token: SecretStr | None = None
     running: Running = field(default_factory=lambda: Running(things.NOW, Router((), (), _any)))
 
     def service(self) -> Service:
         return Service(
-            operator=Operator(self.store, self.clock, random.Random(1)),
+            operator=Operator(self.store, self.clock, self.source),
             links=self.links,
             pages=self.pages,
             renderer=Renderer([], clock=self.clock),

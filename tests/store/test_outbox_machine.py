@@ -351,7 +351,7 @@ class Outbox(RuleBasedStateMachine):
     @rule()
     def prune(self) -> None:
         before = self.time(self.now) - RETENTION
-        while self.run(self.store.prune(Cut(before, before, before, most=3))):
+        while self.run(self.store.prune(Cut(before, before, before, before, most=3))):
             pass
         edge = self.now - RETENTION.total_seconds()
         for name, row in list(self.rows.items()):

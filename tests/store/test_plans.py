@@ -19,7 +19,7 @@ SEQS = set(range(1, 1500))
 TELLING = replace(delivery("dlv_1", thread="alr_1"), seq=7)
 REPEAT = delivery("dlv_again", "evt_1", thread="alr_1", due_at=later(60), reason=Reason.REPEAT)
 MERGED = replace(TELLING, seq=1, state=DeliveryState.GROUPED, finished_at=NOW, merged_into="dlv_all")
-CUT = Cut(NOW, NOW, NOW)
+CUT = Cut(NOW, NOW, NOW, NOW)
 RESOLVED = alert("alr_1", AlertState.RESOLVED, ends_at=NOW)
 DEED = Deed(NOW, "alice", "acknowledge", "alr_1")
 

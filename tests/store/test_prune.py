@@ -19,7 +19,7 @@ DAY = 86400.0
 
 
 def everything(before: datetime, most: int = 500) -> Cut:
-    return Cut(before, before, before, most)
+    return Cut(before, before, before, before, most)
 
 
 async def names(store: Store) -> set[str]:
@@ -60,7 +60,7 @@ async def test_a_dead_delivery_can_be_replayed_as_long_as_it_is_there(store: Sto
     """Events may be kept for less time than deliveries."""
     await store.commit(plan_of(delivery("dlv_1", "evt_1")))
     await deliver(store, later(DAY), DeliveryState.DEAD)
-    assert await store.prune(Cut(deliveries=NOW, events=later(9 * DAY), alerts=NOW)) == 0
+    assert await store.prune(Cut(deliveries=NOW, events=later(9 * DAY), alerts=NOW, requests=NOW)) == 0
     again = delivery("dlv_2", "evt_1", created_at=later(9 * DAY), due_at=later(9 * DAY), replay_of="dlv_1")
     await store.add_replay(again, Deed(later(9 * DAY), "alice", "replay", "dlv_1"))
     assert await store.prune(everything(later(9 * DAY))) == 1

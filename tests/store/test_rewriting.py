@@ -175,7 +175,7 @@ class TestRewrite:
     async def test_not_of_what_is_gone(self, store: Store) -> None:
         rows = await self.waiting(store)
         await store.settle(settled(rows[0], at=NOW))
-        assert await store.prune(Cut(later(1), later(1), later(1))) == 2
+        assert await store.prune(Cut(later(1), later(1), later(1), later(1))) == 2
         await store.rewrite(self.merged(rows))
         assert await states(store) == {"dlv_1": "pending", "dlv_2": "pending"}
 
@@ -210,7 +210,7 @@ class TestRewrite:
         assert [told.id for told in claim.events] == ["evt_3", "evt_2"]
         # Pruning knows: what is no longer told by anything goes, the rest stays.
         await store.settle(settled(await one(store, "dlv_2")))
-        assert await store.prune(Cut(later(1), later(1), later(1))) == 2
+        assert await store.prune(Cut(later(1), later(1), later(1), later(1))) == 2
         assert set(await store.events(["evt_1", "evt_2", "evt_3"])) == {"evt_2", "evt_3"}
 
     async def test_of_thousands(self, store: Store) -> None:

@@ -6,7 +6,7 @@ first one got; with another request it is refused (422), and while the first is 
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final, Self
 
@@ -16,7 +16,7 @@ from relay.model.access import Principal
 from relay.model.clock import Clock
 from relay.server.api.problems import CONTENT_TYPE, bad_request
 from relay.server.refused import RefusedError
-from relay.store import Store
+from relay.store import Request, Store
 
 HEADER: Final = "Idempotency-Key"
 AGAIN: Final = "Idempotent-Replayed"
@@ -52,31 +52,35 @@ class Once:
 
     async def do(self, act: Callable[[], Awaitable[web.Response]]) -> web.Response:
         """Act, or return what the first one was answered. Raises RefusedError, StoreError."""
-        earlier = await self.store.begin_request(self.key, self.fingerprint, self.clock.now())
+        request = Request(self.key, self.fingerprint, self.clock.now())
+        earlier = await self.store.begin_request(request)
         if earlier is not None:
-            return self._again(earlier.fingerprint, earlier.status, earlier.body)
+            return self._again(earlier)
         try:
             response = await act()
         except BaseException:
             # It failed as a whole, so that sending it again is right.
             await self.store.abandon_request(self.key)
             raise
-        await self.store.finish_request(self.key, response.status, response.text or "")
+        done = replace(request, status=response.status, body=response.text or "")
+        await self.store.finish_request(done)
         return response
 
-    def _again(self, fingerprint: str, status: int | None, body: str | None) -> web.Response:
-        if fingerprint != self.fingerprint:
+    def _again(self, earlier: Request) -> web.Response:
+        if earlier.fingerprint != self.fingerprint:
             raise RefusedError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 f"This {HEADER} was used for another request.",
                 "Each request needs a key of its own.",
             )
-        if status is None:
+        if earlier.status is None:
             raise RefusedError(
                 HTTPStatus.CONFLICT,
                 f"The request with this {HEADER} is under way, or the relay was stopped in the midst of it.",
                 "Wait, then look whether it was done.",
                 headers={"Retry-After": "1"},
             )
-        kind = CONTENT_TYPE if status >= HTTPStatus.BAD_REQUEST else "application/json"
-        return web.Response(text=body or "", status=status, content_type=kind, headers={AGAIN: "true"})
+        kind = CONTENT_TYPE if earlier.status >= HTTPStatus.BAD_REQUEST else "application/json"
+        return web.Response(
+            text=earlier.body or "", status=earlier.status, content_type=kind, headers={AGAIN: "true"}
+        )
