@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 
 from relay.model.access import Scope
 from relay.server.api import OPERATIONS, ROOT, openapi
+from relay.server.api.reference import PAGE, SCHEMA, schema, written
 from tests.server.conftest import TOKEN, Site
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -40,6 +41,12 @@ def test_every_reference_leads_somewhere_and_every_schema_is_one() -> None:
     assert {ref.rpartition("/")[2] for ref in re.findall(r'"\$ref": "([^"]+)"', text)} <= set(schemas)
     for schema in schemas.values():
         Draft202012Validator.check_schema(schema)
+
+
+def test_the_documents_are_fresh() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert written(page) == page, "run: make schema"
+    assert SCHEMA.read_text(encoding="utf-8") == schema(), "run: make schema"
 
 
 async def test_it_is_served_with_the_address_of_this_relay(site: Site) -> None:
