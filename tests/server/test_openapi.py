@@ -39,8 +39,8 @@ def test_every_reference_leads_somewhere_and_every_schema_is_one() -> None:
     text = json.dumps(DOCUMENT)
     schemas = DOCUMENT["components"]["schemas"]
     assert {ref.rpartition("/")[2] for ref in re.findall(r'"\$ref": "([^"]+)"', text)} <= set(schemas)
-    for schema in schemas.values():
-        Draft202012Validator.check_schema(schema)
+    for each in schemas.values():
+        Draft202012Validator.check_schema(each)
 
 
 def test_the_documents_are_fresh() -> None:

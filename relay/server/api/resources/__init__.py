@@ -3,12 +3,13 @@
 from typing import Final
 
 from relay.server.api.operation import Operation
-from relay.server.api.resources import channels, clusters, people, status
+from relay.server.api.resources import channels, clusters, people, rules, status
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *status.OPERATIONS,
     *clusters.OPERATIONS,
     *people.OPERATIONS,
     *channels.OPERATIONS,
+    *rules.OPERATIONS,
 )
 """Everything that the API does, in the order in which it is described."""
