@@ -33,7 +33,17 @@ from relay.model.delivery import ChannelHealth, ChannelState
 from relay.model.errors import ConfigError, StoreError
 from relay.model.evidence import BrokenChainError
 from relay.model.steps import Reach, Step, pass_by
-from relay.server import Guesses, Listener, Running, Service, Stream, control_app, link_key, public_app
+from relay.server import (
+    Guesses,
+    Listener,
+    Running,
+    Service,
+    Stream,
+    check_listening,
+    control_app,
+    link_key,
+    public_app,
+)
 from relay.settings import Configuration, Settings
 from relay.store import Cut, EvidenceCut, Store
 from relay.watch.supervisor import Supervisor
@@ -55,7 +65,8 @@ Reread = Callable[[], Configuration]
 class App:
     """One relay. ``run`` returns when it is told to stop.
 
-    Raises StoreError (StoreBusyError where another relay runs on the same store) and ListenError.
+    Raises StoreError (StoreBusyError where another relay runs on the same store), ListenError, and
+    ConfigError where it would listen for others though nobody can log in.
     """
 
     def __init__(
@@ -102,6 +113,9 @@ class App:
             clients = Clients(http, self._clock)
             key = await link_key(store, self._random_bytes)
             self._tools = Tools(self._clock, self._source, store, http, clients, self._reach, key)
+            self._access = build.access(
+                lambda: self._settings, self._tools, self._guesses, self._random_bytes
+            )
             self._desk = Desk(store)
             self._stream = Stream(store, self._clock)
             await self._stream.start()
@@ -162,6 +176,7 @@ class App:
         return reasons
 
     async def _listen(self) -> AsyncExitStack:
+        await check_listening(self._settings.server, self._tools.store, self._clock.now())
         stack = AsyncExitStack()
         public = Listener(
             public_app(self.health, self._service, lambda: self._stream, self._guesses, self._clock)
@@ -180,7 +195,7 @@ class App:
             pages=self._pages,
             renderer=self._renderer,
             settings=self._settings,
-            access=build.access(lambda: self._settings, self._guesses),
+            access=self._access,
             running=self._running,
         )
 
@@ -381,6 +396,11 @@ class App:
 
 
 def _announce_unsafe(settings: Settings) -> None:
+    server = settings.server
+    if server.anonymous in ("read", "operate"):
+        _log.warning("unsafe: nobody has to log in (server.anonymous)", anonymous=server.anonymous)
+    if server.insecure:
+        _log.warning("unsafe: others may reach what nobody guards (server.insecure)", listen=server.listen)
     for cluster in settings.clusters:
         if not cluster.verify:
             _log.warning("unsafe: any certificate is accepted (verify: false)", cluster=cluster.name)

@@ -36,7 +36,7 @@ from relay.model.observation import Report
 from relay.model.silence import Acknowledgement
 from relay.model.steps import Reach
 from relay.render import ExpressionError, Pages, Renderer, expression
-from relay.server import Access, Guesses, Links, Watched
+from relay.server import Access, Guesses, Links, Sessions, Watched
 from relay.settings import DampingSettings, Settings
 from relay.store import Store
 from relay.watch import WATCHERS, Place, Watcher
@@ -164,9 +164,15 @@ def pages(settings: Settings, clock: Clock) -> Pages:
     return Pages(clock=clock, timezone=ZoneInfo(settings.timezone))
 
 
-def access(settings: Callable[[], Settings], guesses: Guesses) -> Access:
-    """Return what tells who sent a request."""
-    return Access(lambda: settings().server.api_token, guesses)
+def access(
+    settings: Callable[[], Settings],
+    tools: Tools,
+    guesses: Guesses,
+    random_bytes: Callable[[int], bytes],
+) -> Access:
+    """Return what tells who sent a request; it lasts from start to stop."""
+    sessions = Sessions(tools.link_key, tools.clock, random_bytes)
+    return Access(lambda: settings().server, tools.store, tools.clock, guesses, sessions)
 
 
 def watched(

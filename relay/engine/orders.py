@@ -9,6 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from relay.engine.operate import Operator
 from relay.engine.rules import Match
+from relay.engine.tokens import Tokens
+from relay.model.access import Scope, Token
 from relay.model.silence import Acknowledgement, Silence
 
 Who = Annotated[str, Field(min_length=1, max_length=200)]
@@ -67,6 +69,21 @@ class OnThread(Order):
     about: str
 
 
+class CreateToken(Order):
+    """Let in whoever has the secret of a hash: its SHA-256 in hexadecimal digits."""
+
+    name: str
+    scope: Scope
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    expires_at: AwareDatetime | None = None
+
+
+class RevokeToken(Order):
+    """Let nobody in any more by a token."""
+
+    token: str
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One sort of order: how it is written, and how it is carried out, which returns JSON types."""
@@ -112,6 +129,19 @@ async def _unacknowledge(operator: Operator, order: OnThread) -> Any:
     return await operator.unacknowledge(order.about, order.by)
 
 
+async def _create_token(operator: Operator, order: CreateToken) -> Any:
+    made = await _tokens(operator).create(order.name, order.scope, order.hash, order.by, order.expires_at)
+    return token_document(made)
+
+
+async def _revoke_token(operator: Operator, order: RevokeToken) -> Any:
+    return token_document(await _tokens(operator).revoke(order.token, order.by))
+
+
+def _tokens(operator: Operator) -> Tokens:
+    return Tokens(operator.store, operator.clock, operator.source)
+
+
 ORDERS: Mapping[str, Kind] = {
     "replay": Kind(Replay, _replay),
     "replay-dead": Kind(OnChannel, _replay_dead),
@@ -121,6 +151,8 @@ ORDERS: Mapping[str, Kind] = {
     "expire": Kind(OnSilence, _expire),
     "acknowledge": Kind(Acknowledge, _acknowledge),
     "unacknowledge": Kind(OnThread, _unacknowledge),
+    "create-token": Kind(CreateToken, _create_token),
+    "revoke-token": Kind(RevokeToken, _revoke_token),
 }
 """Every order by its name."""
 
@@ -148,6 +180,20 @@ def acknowledgement_document(found: Acknowledgement) -> dict[str, Any]:
         "note": found.note,
         "until": None if found.until is None else _moment(found.until),
         "via": found.via,
+    }
+
+
+def token_document(token: Token) -> dict[str, Any]:
+    """Return a token as JSON types. Nothing of its secret is in it."""
+    return {
+        "id": token.id,
+        "name": token.name,
+        "scope": str(token.scope),
+        "created_at": _moment(token.created_at),
+        "created_by": token.created_by,
+        "expires_at": None if token.expires_at is None else _moment(token.expires_at),
+        "revoked_at": None if token.revoked_at is None else _moment(token.revoked_at),
+        "used_at": None if token.used_at is None else _moment(token.used_at),
     }
 
 

@@ -1,6 +1,6 @@
 """The HTTP server: health, pages, API; and the control socket for this machine's own commands."""
 
-from relay.server.access import Access
+from relay.server.access import Access, Sessions, check_listening
 from relay.server.control import control_app
 from relay.server.health import Health
 from relay.server.links import Links, link_key
@@ -18,8 +18,10 @@ __all__ = [
     "Listener",
     "Running",
     "Service",
+    "Sessions",
     "Stream",
     "Watched",
+    "check_listening",
     "control_app",
     "link_key",
     "public_app",

@@ -56,7 +56,7 @@ def refuse_other_sites(request: web.Request, public_url: str | None) -> None:
         raise RefusedError(
             HTTPStatus.FORBIDDEN,
             "This form was sent by another site.",
-            "Open the link from the message and use the form there.",
+            "Open the page itself, by the link from the message if there was one, and use the form there.",
         )
 
 

@@ -1,15 +1,15 @@
 """Links by which whoever got a message can acknowledge what it tells, without a password."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous import BadData
 
 from relay.model.clock import Clock
 from relay.model.errors import RelayError
+from relay.server.signed import timed
 from relay.store import Store
 
 KEY_SCOPE: Final = "relay/link-key"
@@ -17,7 +17,7 @@ KEY_SCOPE: Final = "relay/link-key"
 KEY_BYTES: Final = 32
 
 _SALT: Final = "msr-relay acknowledge"
-"""Keeps a token for this purpose from being good for any other that the same key may serve one day."""
+"""Keeps a token for this purpose from being good for any other that the same key serves."""
 _LONGEST: Final = 2000
 """Characters of a token; ours are far shorter."""
 
@@ -38,17 +38,6 @@ class Link:
     expired: bool
 
 
-class _Signer(TimestampSigner):
-    """Reads the time of the clock that it is given: the library's own asks the machine."""
-
-    def __init__(self, *arguments: Any, clock: Clock, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._clock = clock
-
-    def get_timestamp(self) -> int:
-        return int(self._clock.now().timestamp())
-
-
 class Links:
     """Makes links and reads their tokens. ``lifetime`` is how long a link may be used."""
 
@@ -56,12 +45,7 @@ class Links:
         self.public_url = public_url
         self.lifetime = lifetime
         self._clock = clock
-        self._serializer = URLSafeTimedSerializer(
-            key,
-            _SALT,
-            signer=_Signer,
-            signer_kwargs={"clock": clock, "key_derivation": "hmac", "digest_method": hashlib.sha256},
-        )
+        self._serializer = timed(key, _SALT, clock)
 
     def acknowledge(self, thread: str, channel: str) -> str | None:
         """Return a link for a message about an alert or event to a channel; None without a public URL."""

@@ -14,6 +14,7 @@ from relay.model.errors import StoreError
 from relay.server.acknowledging import AcknowledgePage
 from relay.server.api import api_routes, problem
 from relay.server.health import health_routes
+from relay.server.login import LoginPages, to_login
 from relay.server.refused import STORE_FAILS, Guesses, RefusedError
 from relay.server.service import Service
 from relay.server.stream import Stream
@@ -41,6 +42,7 @@ def public_app(
     app.on_response_prepare.append(_headers(service))
     app.add_routes(health_routes(health))
     app.add_routes(AcknowledgePage(service, clock, guesses).routes())
+    app.add_routes(LoginPages(service, clock).routes())
     app.add_routes(api_routes(service, stream))
     return app
 
@@ -85,6 +87,9 @@ async def _answer(
         refused = _not_here(error)
     if request.path.startswith("/api/"):
         return problem(refused)
+    elsewhere = to_login(request, refused)
+    if elsewhere is not None:
+        return elsewhere
     return web.Response(
         text=service().pages.render("refused", refused=refused),
         content_type="text/html",

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from aiohttp import web
 
@@ -11,9 +10,9 @@ from relay.engine.operate import Operator
 from relay.engine.routing import Router
 from relay.engine.scene import Scene
 from relay.engine.sending import Sender
-from relay.model.access import Principal
 from relay.model.observation import Look
 from relay.render import Pages, Renderer
+from relay.server.access import Access
 from relay.server.links import Links
 from relay.settings import Settings
 
@@ -46,13 +45,6 @@ class Running:
     troubles: Mapping[str, str] = field(default_factory=dict)
 
 
-class Gate(Protocol):
-    """Tells who sent a request."""
-
-    async def principal(self, request: web.Request) -> Principal:
-        """Return who sent it. Raises RefusedError if nobody did who may."""
-
-
 @dataclass(frozen=True, slots=True)
 class Service:
     """What answers work with. Each request asks for it anew: a reload may have changed it."""
@@ -62,7 +54,7 @@ class Service:
     pages: Pages
     renderer: Renderer
     settings: Settings
-    access: Gate
+    access: Access
     running: Callable[[], Running]
 
 

@@ -1,6 +1,5 @@
 """The root of the settings: it joins clusters, channels and rules."""
 
-import re
 from datetime import timedelta
 from functools import reduce
 from operator import or_
@@ -16,37 +15,10 @@ from relay.engine.intervals import TimeInterval, Times, Zone
 from relay.engine.rules import Rule, default_rules
 from relay.model.catalogue import CATALOGUE, stands_for
 from relay.model.severity import Severity
-from relay.settings.cluster import ClusterSettings, Url
+from relay.settings.cluster import ClusterSettings
 from relay.settings.evidence import EvidenceSettings
 from relay.settings.heartbeat import HeartbeatSettings
-
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-"""What a bearer token may be (RFC 6750, 2.1)."""
-_TOKEN_LENGTH = 16
-
-
-def _check_listen(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError("must be host:port, such as 127.0.0.1:8080")
-    return text
-
-
-def _check_token(token: SecretStr) -> SecretStr:
-    text = token.get_secret_value()
-    if len(text) < _TOKEN_LENGTH:
-        raise ValueError(
-            f"must have at least {_TOKEN_LENGTH} characters: openssl rand -hex 32 makes a good one"
-        )
-    if not _TOKEN.fullmatch(text):
-        raise ValueError("may have letters, digits and . _ ~ + / - only")
-    return token
-
-
-def _check_lasts(duration: timedelta) -> timedelta:
-    if duration <= timedelta(0):
-        raise ValueError("must be more than 0s")
-    return duration
+from relay.settings.server import ServerSettings
 
 
 def _check_type(name: str) -> str:
@@ -73,19 +45,6 @@ def _check_window(window: timedelta) -> timedelta:
     if not window:
         raise ValueError("must be longer than 0s; `flap: off` turns it off")
     return window
-
-
-class ServerSettings(Section):
-    """The HTTP listener."""
-
-    listen: Annotated[str, AfterValidator(_check_listen)] = "127.0.0.1:8080"
-    """host:port for health, the pages behind links, and the API."""
-    public_url: Url | None = None
-    """The URL by which people reach it; without one, messages carry no links."""
-    link_expires: Annotated[Duration, AfterValidator(_check_lasts)] = timedelta(days=3)
-    """How long the links in messages, by which anybody can acknowledge, may be used."""
-    api_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = None
-    """What programs send as `Authorization: Bearer …`; at least 16 characters. Without it, no API."""
 
 
 class RetentionSettings(Section):

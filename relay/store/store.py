@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection
 
+from relay.model.access import Token
 from relay.model.alert import Alert
 from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState
 from relay.model.errors import StoreError
@@ -19,7 +20,7 @@ from relay.model.plan import Group, Plan, Rewrite
 from relay.model.silence import Acknowledgement, Silence
 from relay.model.steps import Reach, Step, pass_by
 from relay.model.trust import Kept
-from relay.store import evidence, pruning, queue, reads, requests, trust, writes
+from relay.store import access, evidence, pruning, queue, reads, requests, trust, writes
 from relay.store.database import FileLock, connect, create_file, file_of, parse_url, plain_errors
 from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.migrate import upgrade
@@ -143,6 +144,36 @@ class Store:
     async def record(self, deed: Deed) -> None:
         """Write down what a user did."""
         await self._write(writes.record, deed)
+
+    async def add_token(self, token: Token, hash: str, deed: Deed) -> bool:
+        """Add a token with the hash of its secret; tell whether its name was free among the valid ones."""
+        added: bool = await self._write(access.add_tokens, (token, hash, deed))
+        return added
+
+    async def revoke_token(self, id: str, deed: Deed) -> bool:
+        """Revoke a token at the time of the deed; tell whether it was not revoked before."""
+        revoked: bool = await self._write(access.revoke_tokens, (id, deed))
+        return revoked
+
+    async def touch_token(self, id: str, at: datetime) -> None:
+        """Write when a token was used."""
+        await self._write(access.touch_tokens, (id, at))
+
+    async def find_token_by_hash(self, hash: str) -> Token | None:
+        """Return the token whose secret has this hash, whether or not it is valid."""
+        return await self._read(access.find_token_by_hash, hash)
+
+    async def find_token(self, id: str) -> Token | None:
+        """Return the token of an id, whether or not it is valid."""
+        return await self._read(access.find_token, id)
+
+    async def list_tokens(self) -> list[Token]:
+        """Return all tokens that were ever made, the newest first."""
+        return await self._read(access.list_tokens)
+
+    async def any_token(self) -> bool:
+        """Tell whether a token was ever made."""
+        return await self._read(access.any_token)
 
     async def add_replay(self, delivery: Delivery, deed: Deed) -> None:
         """Add a delivery that repeats an earlier one, and who asked for it."""

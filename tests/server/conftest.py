@@ -17,8 +17,19 @@ from relay.engine.routing import Expression, Router
 from relay.model.plan import Plan
 from relay.model.silence import Acknowledgement
 from relay.render import Pages, Renderer
-from relay.server import Access, Guesses, Links, Listener, Running, Service, Stream, link_key, public_app
-from relay.settings import Settings
+from relay.server import (
+    Access,
+    Guesses,
+    Links,
+    Listener,
+    Running,
+    Service,
+    Sessions,
+    Stream,
+    link_key,
+    public_app,
+)
+from relay.settings import ServerSettings, Settings
 from relay.store import Store
 from tests.store import things
 from tests.support.clock import ManualClock
@@ -44,6 +55,7 @@ class Site:
     guesses: Guesses
     stream: Stream
     settings: Settings
+    access: Access
     source: random.Random = field(default_factory=lambda: random.Random(1))
     port: int = 0
     api_token: SecretStr | None = None
@@ -56,9 +68,12 @@ class Site:
             pages=self.pages,
             renderer=Renderer([], clock=self.clock),
             settings=self.settings,
-            access=Access(lambda: self.api_token, self.guesses),
+            access=self.access,
             running=lambda: self.running,
         )
+
+    def server(self) -> ServerSettings:
+        return self.settings.server.model_copy(update={"api_token": self.api_token})
 
     def path(self, thread: str = ALERT, channel: str = "ops") -> str:
         return f"/ack/{self.links.token(thread, channel)}"
@@ -87,16 +102,16 @@ class Site:
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     store, clock = Store(f"sqlite:///{tmp_path / 'relay.db'}"), ManualClock(things.NOW)
-    links = Links(
-        await link_key(store, secrets.token_bytes), clock, timedelta(days=3), "https://relay.example.com"
-    )
+    key = await link_key(store, secrets.token_bytes)
+    links = Links(key, clock, timedelta(days=3), "https://relay.example.com")
     alert = things.alert(ALERT, summary="Table <b>tags</b> & more", annotations={"runbook_url": RUNBOOK})
     await store.commit(Plan(at=things.NOW, alerts=(alert,), events=(things.event(EVENT),)))
     async with aiohttp.ClientSession() as session:
         guesses, stream = Guesses(clock), Stream(store, clock)
-        settings = Settings()
+        sessions = Sessions(key, clock, secrets.token_bytes)
+        access = Access(lambda: site.server(), store, clock, guesses, sessions)
         site = Site(
-            store, clock, links, Pages(clock=clock), session, guesses, stream, settings,
+            store, clock, links, Pages(clock=clock), session, guesses, stream, Settings(), access,
             api_token=SecretStr(TOKEN),
         )  # fmt: skip
         listener = Listener(public_app(dict, site.service, lambda: site.stream, guesses, clock))
