@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import audit_commands, people_commands, store_commands
+from relay.cli import audit_commands, people_commands, store_commands, token_commands
 from relay.cli.options import Config, Json
 
 app = typer.Typer(
@@ -166,6 +166,7 @@ def explain(
 people_commands.add_to(app)
 store_commands.add_to(app)
 audit_commands.add_to(app)
+token_commands.add_to(app)
 
 
 @app.command()

@@ -54,16 +54,22 @@ def ending(
         return moment(until, "--until", zone, now)
     if lasting is None:
         return None
+    span = written_span(lasting, "--for")
     try:
-        span = parse_duration(lasting)
         end = start + span
-    except ValueError as error:
-        raise MomentError(f"--for: {_plain(error)}") from None
     except OverflowError:
         raise MomentError("--for: that is beyond the end of the calendar") from None
     if not span:
         raise MomentError("--for: must be longer than 0s")
     return end
+
+
+def written_span(text: str, option: str) -> timedelta:
+    """Return the length of time that `2h` or `1h30m` means. Raises MomentError, which names the option."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise MomentError(f"{option}: {_plain(error)}") from None
 
 
 def _plain(error: ValueError) -> str:

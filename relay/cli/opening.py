@@ -31,9 +31,15 @@ def configure(option: Path | None) -> Configuration:
 @asynccontextmanager
 async def existing_store(configuration: Configuration) -> AsyncIterator[Store]:
     """Open the store beside whatever runs on it. Raises NotFoundError if there is none: it is not made."""
-    url = configuration.settings.store.get_secret_value()
-    _need(url)
-    store = Store(url)
+    _need(configuration.settings.store.get_secret_value())
+    async with new_store(configuration) as store:
+        yield store
+
+
+@asynccontextmanager
+async def new_store(configuration: Configuration) -> AsyncIterator[Store]:
+    """Open the store beside whatever runs on it, or make it. Raises StoreError."""
+    store = Store(configuration.settings.store.get_secret_value())
     try:
         yield store
     finally:

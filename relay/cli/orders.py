@@ -12,7 +12,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
 from pydantic import ValidationError
 
 from relay.app.places import control_socket
-from relay.cli.opening import existing_store
+from relay.cli.opening import existing_store, new_store
 from relay.engine.operate import Operator, OrderError
 from relay.engine.orders import ORDERS, Order
 from relay.model.clock import SystemClock
@@ -43,8 +43,10 @@ def ordered(kind: type[AnyOrder], **fields: Any) -> AnyOrder:
         raise OrderError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
-async def give(configuration: Configuration, deed: str, order: Order) -> Any:
+async def give(configuration: Configuration, deed: str, order: Order, *, make: bool = False) -> Any:
     """Carry out an order, by its name in ``ORDERS``, and return its outcome as JSON types.
+
+    ``make``: make the store if there is none yet.
 
     Raises RelayError with the exit status that belongs to it, also where the relay of another user runs.
     """
@@ -56,7 +58,7 @@ async def give(configuration: Configuration, deed: str, order: Order) -> Any:
             raise RelayError(f"the running relay cannot be told, at {socket}: {error.strerror}") from None
     except (ClientError, TimeoutError, ValueError) as error:
         raise RelayError(f"the running relay does not answer properly, at {socket}: {error}") from None
-    return await _do(configuration, deed, order)
+    return await _do(configuration, deed, order, make=make)
 
 
 async def _tell(socket: Path, deed: str, order: Order) -> Any:
@@ -72,8 +74,9 @@ async def _tell(socket: Path, deed: str, order: Order) -> Any:
         raise refused
 
 
-async def _do(configuration: Configuration, deed: str, order: Order) -> Any:
-    async with existing_store(configuration) as store:
+async def _do(configuration: Configuration, deed: str, order: Order, *, make: bool) -> Any:
+    opened = new_store(configuration) if make else existing_store(configuration)
+    async with opened as store:
         # Ids of replays and silences need no cryptographic randomness.
         operator = Operator(store, SystemClock(), random.Random())  # noqa: S311
         return await ORDERS[deed].do(operator, order)

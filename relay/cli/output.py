@@ -20,6 +20,7 @@ _WIDE = 1000
 """Columns where nobody looks: what goes into a file or a pipe is not cut."""
 _STYLES = {
     "delivered": "green", "working": "green", "resolved": "green", "yes": "green", "matches": "green",
+    "valid": "green", "expired": "yellow", "revoked": "red",
     "pending": "yellow", "retry": "yellow", "failing": "yellow", "held": "yellow", "partial": "yellow",
     "warning": "yellow", "no": "red", "dead": "red", "rejected": "red", "refused": "red", "gone": "red",
     "holds": "green", "ahead": "yellow", "paused": "yellow", "silenced": "yellow", "inhibited": "yellow",

@@ -99,5 +99,7 @@ def check_token_name(name: str) -> str:
             "must be 1 to 64 letters, digits, blanks and . _ @ -, with a letter or digit at both ends"
         )
     if name.lower() in (SETTINGS_TOKEN, LOCAL):
-        raise ValueError(f"{name} is not to be had: it stands for whoever comes without a token of the store")
+        raise ValueError(
+            f"must not be {name}: that stands for somebody who comes without a token of the store"
+        )
     return name
