@@ -196,6 +196,7 @@ class App:
             renderer=self._renderer,
             settings=self._settings,
             access=self._access,
+            random_bytes=self._random_bytes,
             running=self._running,
         )
 

@@ -47,7 +47,10 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What answers work with. Each request asks for it anew: a reload may have changed it."""
+    """What answers work with. Each request asks for it anew: a reload may have changed it.
+
+    ``random_bytes`` is fit for keys.
+    """
 
     operator: Operator
     links: Links
@@ -55,6 +58,7 @@ class Service:
     renderer: Renderer
     settings: Settings
     access: Access
+    random_bytes: Callable[[int], bytes]
     running: Callable[[], Running]
 
 

@@ -69,6 +69,7 @@ class Site:
             renderer=Renderer([], clock=self.clock),
             settings=self.settings,
             access=self.access,
+            random_bytes=secrets.token_bytes,
             running=lambda: self.running,
         )
 

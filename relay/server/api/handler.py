@@ -14,7 +14,7 @@ from relay.model.access import Principal
 from relay.model.errors import NotFoundError, RelayError, StoreError
 from relay.model.text import storable_tree
 from relay.server.access import require
-from relay.server.api.idempotency import Once
+from relay.server.api.idempotency import HEADER, Once
 from relay.server.api.operation import Call, Operation
 from relay.server.api.problems import bad_request, fields, invalid, problem
 from relay.server.bodies import read_body
@@ -43,6 +43,10 @@ def handler(operation: Operation, service: Callable[[], Service]) -> Handle:
         if not operation.writes:
             return _tagged(request, await _done(found, who, request, operation, sent))
         once = Once.of(request, found.operator.store, found.operator.clock, who, sent)
+        if once is not None and operation.secret:
+            raise bad_request(
+                f"This takes no {HEADER}.", "Its answer holds a secret, which is not kept to be given again."
+            )
         if once is None:
             return await _done(found, who, request, operation, sent)
         return await once.do(lambda: _answer(found, who, request, operation, sent))

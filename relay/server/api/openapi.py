@@ -138,7 +138,7 @@ def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
 
 
 def _headers(operation: Operation) -> list[dict[str, Any]]:
-    if not operation.writes:
+    if not operation.writes or operation.secret:
         return []
     said = "the same key with the same request is done once, and answered alike"
     schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}

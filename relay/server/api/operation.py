@@ -55,7 +55,8 @@ class Operation:
     """One thing that the API does. ``path`` is below the API's root; what ``do`` says of itself documents it.
 
     ``answer`` is the type of what ``do`` returns, None for nothing. ``refusals`` are statuses that only this
-    operation answers with. ``harmless`` marks a POST that changes nothing.
+    operation answers with. ``harmless`` marks a POST that changes nothing, ``secret`` one whose answer must
+    not be kept, so that it takes no idempotency key.
     """
 
     method: str
@@ -69,6 +70,7 @@ class Operation:
     status: HTTPStatus = HTTPStatus.OK
     refusals: Sequence[HTTPStatus] = ()
     harmless: bool = False
+    secret: bool = False
     path_texts: Mapping[str, str] = field(default_factory=dict)
 
     @property

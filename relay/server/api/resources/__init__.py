@@ -3,7 +3,7 @@
 from typing import Final
 
 from relay.server.api.operation import Operation
-from relay.server.api.resources import channels, clusters, people, rules, status
+from relay.server.api.resources import channels, clusters, people, rules, status, tokens
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *status.OPERATIONS,
@@ -11,5 +11,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *people.OPERATIONS,
     *channels.OPERATIONS,
     *rules.OPERATIONS,
+    *tokens.OPERATIONS,
 )
 """Everything that the API does, in the order in which it is described."""
