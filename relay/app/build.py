@@ -36,7 +36,7 @@ from relay.model.observation import Report
 from relay.model.silence import Acknowledgement
 from relay.model.steps import Reach
 from relay.render import ExpressionError, Pages, Renderer, expression
-from relay.server import Access, Guesses, Links, Sessions, Watched
+from relay.server import Access, Guesses, Links, Sessions, Watched, assets
 from relay.settings import DampingSettings, Settings
 from relay.store import Store
 from relay.watch import WATCHERS, Place, Watcher
@@ -161,7 +161,7 @@ def acknowledge_url(settings: Settings, tools: Tools, channel: str) -> Callable[
 
 def pages(settings: Settings, clock: Clock) -> Pages:
     """Return what renders the server's pages."""
-    return Pages(clock=clock, timezone=ZoneInfo(settings.timezone))
+    return Pages(clock=clock, timezone=ZoneInfo(settings.timezone), asset=assets().url)
 
 
 def access(

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, tzinfo
 from typing import Any, Final
 
@@ -22,19 +23,25 @@ class Pages:
     A user's own templates do not count here: a broken one must not take the way to acknowledge away.
     """
 
-    def __init__(self, *, clock: Clock, timezone: tzinfo = UTC) -> None:
+    def __init__(self, *, clock: Clock, timezone: tzinfo = UTC, asset: Callable[[str], str] = str) -> None:
+        """``asset`` gives the address of a script, style or image by its name; templates call it."""
+        self._asset = asset
         folder = shipped() / FOLDER
         style = (folder / "style.css").read_text()
         self._style = Markup(style)  # noqa: S704 - it is ours
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         self.policy = (
-            f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; "
+            f"default-src 'none'; script-src 'self'; style-src 'sha256-{digest}' 'self'; "
+            "connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
             "frame-ancestors 'none'"
         )
-        """The Content-Security-Policy of the pages: their own style and form, and nothing else."""
+        """The Content-Security-Policy of the pages: what the relay itself serves, and nothing else.
+
+        Scripts and styles inside of a page do not count, but for the one style of all pages.
+        """
         self._environment = Environment(Place.HTML, FileSystemLoader(folder), clock, timezone)
 
     def render(self, name: str, **values: Any) -> str:
         """Return the page of a name."""
         template = self._environment.get_template(f"{name}.html.j2")
-        return template.render(**values, style=self._style, version=relay.__version__)
+        return template.render(**values, style=self._style, asset=self._asset, version=relay.__version__)

@@ -8,6 +8,7 @@ from relay.server.listening import Listener
 from relay.server.public import public_app
 from relay.server.refused import Guesses
 from relay.server.service import Running, Service, Watched
+from relay.server.static import assets
 from relay.server.stream import Stream
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Sessions",
     "Stream",
     "Watched",
+    "assets",
     "check_listening",
     "control_app",
     "link_key",

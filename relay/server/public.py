@@ -17,6 +17,7 @@ from relay.server.health import health_routes
 from relay.server.login import LoginPages, to_login
 from relay.server.refused import STORE_FAILS, Guesses, RefusedError
 from relay.server.service import Service
+from relay.server.static import assets
 from relay.server.stream import Stream
 
 _log = structlog.get_logger("relay.server")
@@ -43,6 +44,7 @@ def public_app(
     app.add_routes(health_routes(health))
     app.add_routes(AcknowledgePage(service, clock, guesses).routes())
     app.add_routes(LoginPages(service, clock).routes())
+    app.add_routes(assets().routes())
     app.add_routes(api_routes(service, stream))
     return app
 
