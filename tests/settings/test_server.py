@@ -1,5 +1,6 @@
 """The settings of the listener: who is let in, how long links last, what crosses the network in clear."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -100,3 +101,12 @@ def test_off_is_off_however_yaml_reads_it(reading: Reading, word: str) -> None:
 def test_what_lets_everybody_in_is_warned_of(reading: Reading, options: str, told: str) -> None:
     (found,) = warnings(reading, server(options))
     assert told in found
+
+
+def test_the_examples_of_the_documentation_can_be_used(reading: Reading) -> None:
+    text = (Path(__file__).parents[2] / "docs/how-to/let-people-in.md").read_text()
+    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        assert reading(GOOD + example).settings.server.public_url == "https://relay.example.com"
+        assert warnings(reading, GOOD + example) == []
