@@ -28,8 +28,8 @@ LOGIN: Final = "/login"
 LOGOUT: Final = "/logout"
 HOME: Final = "/"
 _LONGEST: Final = 2000
-_PATH: Final = re.compile(r"/(?![/\\])[!-\[\]-~]*")
-"""A path of ours with its query: printable ASCII without a backslash, which browsers take for a slash."""
+_PATH: Final = re.compile(r"/(?![/\\])[!#-;=?-\[\]-~]*")
+"""A path of ours with its query: ASCII that may stand there, no backslash: browsers take it for a slash."""
 
 
 class LoginPages:

@@ -124,6 +124,7 @@ def warnings(
     if _in_clear(settings.server.public_url):
         message = "links and tokens cross the network in clear: who reads them can acknowledge"
         yield document.problem(("server", "public_url"), message, "use https://, by a proxy in front")
+    yield from _access_warnings(settings, document)
     yield from _cluster_warnings(settings, document)
     yield from _rule_warnings(settings, document)
     yield from _time_warnings(settings, document, now)
@@ -136,6 +137,16 @@ def warnings(
             if channel in kinds and not has_template(kinds[channel], rule.template or ""):
                 message = f"there is no template {rule.template} for {kinds[channel]} (channel {channel})"
                 yield document.problem(("rules", at, "template"), message, "a plain message will go out")
+
+
+def _access_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
+    server = settings.server
+    if server.anonymous in ("read", "operate"):
+        message = "nobody has to log in: whoever reaches the relay counts as local"
+        yield document.problem(("server", "anonymous"), message, "make tokens, and drop it")
+    if server.insecure and not server.loopback:
+        message = "it starts even if nobody can log in"
+        yield document.problem(("server", "insecure"), message, "make a token, and drop it")
 
 
 def _in_clear(public_url: str | None) -> bool:

@@ -54,11 +54,13 @@ def _check_session(duration: timedelta) -> timedelta:
 
 def _check_network(text: str) -> str:
     try:
-        ipaddress.ip_network(text)
+        network = ipaddress.ip_network(text)
     except ValueError:
         raise ValueError(
             "must be an IP address or a network, such as 10.0.0.7 or 10.0.0.0/24 (without host bits)"
         ) from None
+    if network.prefixlen == 0:
+        raise ValueError("would let anybody say who they are: give the proxy's own address")
     return text
 
 
