@@ -98,7 +98,7 @@ class Operator:
                 merged_into=None,
                 note=None,
             )
-            await self.store.add_replay(copy, Deed(now, by, "replay", original.id, copy.id))
+            await self.store.add_replays([(copy, Deed(now, by, "replay", original.id, copy.id))])
             copies.append(copy)
         if self.dispatcher is not None:
             self.dispatcher.wake({copy.channel for copy in copies})

@@ -9,21 +9,39 @@ from relay.store.requests import Request
 from relay.store.schema import ALIVE
 from relay.store.store import Store
 from relay.store.trust import WaitingTrust
+from relay.store.views import (
+    AlertQuery,
+    Count,
+    DeliveryQuery,
+    DeliveryView,
+    EventQuery,
+    Page,
+    Taken,
+    Views,
+)
 from relay.store.writes import Deed, Settlement
 
 __all__ = [
     "ALIVE",
+    "AlertQuery",
     "Claim",
+    "Count",
     "CursorMovedError",
     "Cut",
     "Deed",
+    "DeliveryQuery",
+    "DeliveryView",
+    "EventQuery",
     "EvidenceCut",
     "Filter",
+    "Page",
     "Request",
     "Settlement",
     "Store",
     "Stretch",
     "Take",
+    "Taken",
+    "Views",
     "Waiting",
     "WaitingTrust",
 ]
