@@ -338,10 +338,6 @@ class Store(Opened):
         """Return the deliveries whose id begins so: at most three, enough to tell that it is ambiguous."""
         return await self._read(reads.find_deliveries, prefix)
 
-    async def replayed(self, ids: Collection[str]) -> set[str]:
-        """Return those of the delivery ids that have been replayed."""
-        return await self._read(reads.replayed, ids)
-
     async def list_attempts(self, delivery: str) -> list[Attempt]:
         """Return the attempts of a delivery, in order."""
         return await self._read(reads.list_attempts, delivery)

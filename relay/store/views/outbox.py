@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, exists, func, literal_column, select, union_all
 
 from relay.model.delivery import Attempt, Delivery, DeliveryState
 from relay.model.event import Event
@@ -137,6 +137,22 @@ def _about(
     return Page(tuple(found), newest[limit - 1] if len(newest) > limit else None)
 
 
+def replayable(connection: Connection, wanted: DeliveryQuery, after: int, limit: int) -> list[Delivery]:
+    """Return deliveries that were not replayed yet, the first ones behind ``after`` (a ``seq``)."""
+    times = between(connection, deliveries, deliveries.c.created_at, wanted.since, wanted.until)
+    arms, others = delivery_arms(wanted)
+    again = deliveries.alias("again")
+    # A replay is found by its index, whatever it repeats.
+    fresh = ~exists().where(again.c.replay_of == deliveries.c.id)
+    conditions = [*others, *times, deliveries.c.seq > after, fresh]
+    selects = [select(deliveries.c.seq.label("seq")).where(*arm, *conditions) for arm in arms]
+    if not selects:
+        return []
+    merged: Any = selects[0] if len(selects) == 1 else union_all(*selects)
+    first = merged.order_by(literal_column("seq")).limit(limit)
+    return read_by_seq(connection, list(connection.execute(first).scalars()))
+
+
 def read_by_seq(connection: Connection, seqs: Sequence[int]) -> list[Delivery]:
     """Return the deliveries in the order of the given numbers."""
     found: dict[int, Delivery] = {}
@@ -175,10 +191,15 @@ def _related(connection: Connection, condition: ColumnElement[bool]) -> tuple[De
     return tuple(rows.read_delivery(row) for row in connection.execute(query).mappings())
 
 
-def count_states(connection: Connection, channel: str | None, most: int = COUNTED) -> dict[str, Count]:
+def count_states(
+    connection: Connection,
+    channel: str | None,
+    most: int = COUNTED,
+    states: Collection[DeliveryState] = tuple(DeliveryState),
+) -> dict[str, Count]:
     """Return how many deliveries there are in each state, of one channel or of all; no states without any."""
     found = {}
-    for state in DeliveryState:
+    for state in states:
         arm: list[Any] = [deliveries.c.state == state]
         if channel is not None:
             arm.append(deliveries.c.channel == channel)

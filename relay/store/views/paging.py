@@ -126,24 +126,28 @@ def _rows(connection: Connection, table: Table, seqs: Sequence[int]) -> list[Row
 def between(
     connection: Connection,
     table: Table,
-    at: Column[datetime],
+    at: Column[Any],
     since: datetime | None,
     until: datetime | None,
+    kept: Callable[[datetime], Any] = lambda moment: moment,
 ) -> list[ColumnElement[bool]]:
-    """Return the conditions for rows of a time: ``since`` is included, ``until`` is not.
+    """Return the conditions for rows of a time, as its column has it: since is included, until is not.
 
     What was stored in another order than its times, by more than LATE, may be left out.
     """
     conditions: list[ColumnElement[bool]] = []
     if since is not None:
-        conditions += [at >= since, table.c.seq >= _first_at(connection, table, at, since - LATE)]
+        conditions += [
+            at >= kept(since),
+            table.c.seq >= _first_at(connection, table, at >= kept(since - LATE)),
+        ]
     if until is not None:
-        conditions += [at < until, table.c.seq < _first_at(connection, table, at, until + LATE)]
+        conditions += [at < kept(until), table.c.seq < _first_at(connection, table, at >= kept(until + LATE))]
     return conditions
 
 
-def _first_at(connection: Connection, table: Table, column: Column[datetime], at: datetime) -> int:
-    """Return the number of the first row of a time or later, as if they were in the order of their times.
+def _first_at(connection: Connection, table: Table, reached: ColumnElement[bool]) -> int:
+    """Return the number of the first row by which a time is reached, as if they were in the order of theirs.
 
     No index has the times: they grow with the numbers, so that a few dozen rows tell.
     """
@@ -153,9 +157,9 @@ def _first_at(connection: Connection, table: Table, column: Column[datetime], at
     while low < high:
         middle = (low + high) // 2
         row = connection.execute(
-            select(seq, column).where(seq >= middle).order_by(seq).limit(1)
+            select(seq, reached).where(seq >= middle).order_by(seq).limit(1)
         ).one_or_none()
-        if row is None or row[1] >= at:
+        if row is None or row[1]:
             high = middle
         else:
             low = row[0] + 1
