@@ -1,7 +1,7 @@
 """What users do to a relay: replay, enable, silence, acknowledge. All is written down with who and when."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,10 +19,14 @@ from relay.model.errors import Exit, NotFoundError, RelayError
 from relay.model.event import Event
 from relay.model.ids import random_id
 from relay.model.silence import Acknowledgement, Silence
-from relay.store import Deed, Filter, Store
+from relay.store import Deed, DeliveryQuery, Store
 
+REPLAYABLE = frozenset({DeliveryState.DELIVERED, DeliveryState.PARTIAL, DeliveryState.DEAD})
+"""The states of what was sent, or refused for good: nothing of it will come by itself."""
 _REPLAY_MOST = 10_000
-
+_RANGE_MOST = 100_000
+_REPLAY_PAGE = 500
+"""Deliveries that are replayed in one transaction."""
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_SILENCE = timedelta(days=366)
@@ -38,6 +42,14 @@ class OrderError(RelayError):
     """What was asked for cannot be meant."""
 
     exit = Exit.USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many deliveries were replayed, and whether there may be more: then it is to be asked for again."""
+
+    number: int
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +82,53 @@ class Operator:
         return await self._replay([await self.find(id) for id in ids], by)
 
     async def replay_dead(self, channel: str, by: str) -> list[Delivery]:
-        """Send everything once more that a channel refused for good and that was not replayed yet."""
-        wanted = Filter(channel=channel, state=DeliveryState.DEAD, limit=_REPLAY_MOST)
-        dead = await self.store.list_deliveries(wanted)
-        again = await self.store.replayed([delivery.id for delivery in dead])
-        return await self._replay([each for each in reversed(dead) if each.id not in again], by)
+        """Send everything once more that a channel refused for good and that was not replayed yet.
+
+        The earliest ones, if there are more than 10,000.
+        """
+        wanted = DeliveryQuery(channel=channel, states=[DeliveryState.DEAD])
+        return [each async for page in self._replays(wanted, by, _REPLAY_MOST) for each in page]
+
+    async def replay_range(
+        self,
+        state: DeliveryState,
+        since: datetime,
+        until: datetime,
+        by: str,
+        channel: str | None = None,
+    ) -> Replayed:
+        """Send once more what was made within a time, is in a state, and was not replayed yet.
+
+        Each page of it is replayed as a whole or not at all; what is asked for again goes on behind what was.
+        Raises OrderError.
+        """
+        if state not in REPLAYABLE:
+            states = ", ".join(sorted(REPLAYABLE))
+            raise OrderError(f"what is {state} cannot be replayed: give one of {states}")
+        # What is replayed now is not replayed again, however long it takes.
+        until = min(until, self.clock.now())
+        if since >= until:
+            raise OrderError("the time is over before it begins: since must be before until, and in the past")
+        wanted = DeliveryQuery(channel=channel, states=[state], since=since, until=until)
+        number = 0
+        async for page in self._replays(wanted, by, _RANGE_MOST):
+            number += len(page)
+        return Replayed(number, more=number == _RANGE_MOST)
+
+    async def _replays(self, wanted: DeliveryQuery, by: str, most: int) -> AsyncIterator[list[Delivery]]:
+        after = 0
+        while most > 0:
+            page = await self.store.views.replayable(wanted, after, min(most, _REPLAY_PAGE))
+            if not page:
+                return
+            after = page[-1].seq
+            most -= len(page)
+            yield await self._replay(page, by)
 
     async def _replay(self, originals: Sequence[Delivery], by: str) -> list[Delivery]:
         now = self.clock.now()
-        copies = []
+        copies: list[Delivery] = []
+        replays: list[tuple[Delivery, Deed]] = []
         for original in originals:
             copy = replace(
                 original,
@@ -98,8 +148,9 @@ class Operator:
                 merged_into=None,
                 note=None,
             )
-            await self.store.add_replay(copy, Deed(now, by, "replay", original.id, copy.id))
+            replays.append((copy, Deed(now, by, "replay", original.id, copy.id)))
             copies.append(copy)
+        await self.store.add_replays(replays)
         if self.dispatcher is not None:
             self.dispatcher.wake({copy.channel for copy in copies})
         return copies

@@ -11,6 +11,7 @@ from relay.engine.operate import Operator
 from relay.engine.rules import Match
 from relay.engine.tokens import Tokens
 from relay.model.access import Scope, Token
+from relay.model.delivery import DeliveryState
 from relay.model.silence import Acknowledgement, Silence
 
 Who = Annotated[str, Field(min_length=1, max_length=200)]
@@ -29,6 +30,18 @@ class Replay(Order):
     """Send deliveries once more."""
 
     deliveries: list[str] = Field(min_length=1)
+
+
+class ReplayRange(Order):
+    """Send once more what was made within a time (``until`` is not included) and was not replayed yet.
+
+    Without a channel: of all of them.
+    """
+
+    channel: str | None = None
+    state: DeliveryState = DeliveryState.DELIVERED
+    since: AwareDatetime
+    until: AwareDatetime
 
 
 class OnChannel(Order):
@@ -100,6 +113,11 @@ async def _replay_dead(operator: Operator, order: OnChannel) -> Any:
     return [delivery.id for delivery in await operator.replay_dead(order.channel, order.by)]
 
 
+async def _replay_range(operator: Operator, order: ReplayRange) -> Any:
+    done = await operator.replay_range(order.state, order.since, order.until, order.by, order.channel)
+    return {"replayed": done.number, "more": done.more}
+
+
 async def _enable(operator: Operator, order: OnChannel) -> Any:
     await operator.enable(order.channel, order.by)
 
@@ -145,6 +163,7 @@ def _tokens(operator: Operator) -> Tokens:
 ORDERS: Mapping[str, Kind] = {
     "replay": Kind(Replay, _replay),
     "replay-dead": Kind(OnChannel, _replay_dead),
+    "replay-range": Kind(ReplayRange, _replay_range),
     "enable": Kind(OnChannel, _enable),
     "disable": Kind(OnChannel, _disable),
     "silence": Kind(MakeSilence, _silence),

@@ -9,21 +9,53 @@ from relay.store.requests import Request
 from relay.store.schema import ALIVE
 from relay.store.store import Store
 from relay.store.trust import WaitingTrust
+from relay.store.views import (
+    AlertQuery,
+    Backlog,
+    Count,
+    DeedQuery,
+    DeliveryQuery,
+    DeliveryView,
+    EventQuery,
+    Page,
+    RepositoryQuery,
+    Slot,
+    Statistics,
+    Taken,
+    TrustStanding,
+    Views,
+    standing_of,
+)
 from relay.store.writes import Deed, Settlement
 
 __all__ = [
     "ALIVE",
+    "AlertQuery",
+    "Backlog",
     "Claim",
+    "Count",
     "CursorMovedError",
     "Cut",
     "Deed",
+    "DeedQuery",
+    "DeliveryQuery",
+    "DeliveryView",
+    "EventQuery",
     "EvidenceCut",
     "Filter",
+    "Page",
+    "RepositoryQuery",
     "Request",
     "Settlement",
+    "Slot",
+    "Statistics",
     "Store",
     "Stretch",
     "Take",
+    "Taken",
+    "TrustStanding",
+    "Views",
     "Waiting",
     "WaitingTrust",
+    "standing_of",
 ]

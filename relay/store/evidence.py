@@ -94,7 +94,7 @@ def _end(connection: Connection) -> Head:
     last = connection.execute(select(func.max(evidence.c.seq))).scalar() or 0
     if last <= noted.seq:
         return noted
-    with _any_text(connection):
+    with any_text(connection):
         return Head(
             last, connection.execute(select(evidence.c.hash).where(evidence.c.seq == last)).scalar_one()
         )
@@ -102,7 +102,7 @@ def _end(connection: Connection) -> Head:
 
 def _noted(connection: Connection, *, lock: bool = False) -> Head | None:
     query = select(cursors.c.value).where(cursors.c.scope == EVIDENCE_HEAD)
-    with _any_text(connection):
+    with any_text(connection):
         found: Any = connection.execute(query.with_for_update() if lock else query).scalar()
     try:
         return Head.read(found) if isinstance(found, str) else None
@@ -130,7 +130,7 @@ def walk(connection: Connection, wanted: Stretch, take: Take) -> Head | None:
     order = evidence.c.seq.desc() if wanted.newest_first else evidence.c.seq
     query = select(evidence).where(*_conditions(wanted)).order_by(order).limit(_PAGE)
     place: ColumnElement[bool] = true()
-    with _any_text(connection):
+    with any_text(connection):
         while True:
             page = [Entry(**row) for row in connection.execute(query.where(place)).mappings()]
             if not take(page) or len(page) < _PAGE:
@@ -153,7 +153,7 @@ def _conditions(wanted: Stretch) -> Iterator[Any]:
 
 
 @contextmanager
-def _any_text(connection: Connection) -> Iterator[None]:
+def any_text(connection: Connection) -> Iterator[None]:
     """Read texts that are no UTF-8 too: whoever tampers with a file keeps to no encoding."""
     if connection.dialect.name != "sqlite":
         yield
@@ -176,7 +176,7 @@ def prune(connection: Connection, cuts: Sequence[EvidenceCut]) -> list[int]:
 
 def _prune(connection: Connection, cut: EvidenceCut) -> int:
     oldest = select(evidence).order_by(evidence.c.seq).limit(cut.most + 1)
-    with _any_text(connection):
+    with any_text(connection):
         found = [Entry(**row) for row in connection.execute(oldest).mappings()]
     before, chain, old = microseconds(cut.before), Chain(), list[Entry]()
     for entry in found:

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, inspect, text
 
 from relay.model.errors import StoreError
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in ``migrations/versions``; a test keeps it true."""
 
 _UPGRADE_LOCK = 0x6D73725F75706772

@@ -259,15 +259,6 @@ def find_deliveries(connection: Connection, prefix: str) -> list[Delivery]:
     return [rows.read_delivery(row) for row in connection.execute(query).mappings()]
 
 
-def replayed(connection: Connection, ids: Collection[str]) -> set[str]:
-    """Return those of the delivery ids that have been replayed."""
-    found: set[str] = set()
-    for part in parts(ids):
-        query = select(deliveries.c.replay_of).where(deliveries.c.replay_of.in_(part))
-        found.update(connection.execute(query).scalars())
-    return found
-
-
 def list_attempts(connection: Connection, delivery: str) -> list[Attempt]:
     """Return the attempts of a delivery, in order."""
     query = select(attempts).where(attempts.c.delivery == delivery).order_by(attempts.c.number)

@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Dialect,
     Float,
     Index,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     false,
+    literal_column,
     text,
 )
 
@@ -65,6 +67,11 @@ def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
+SUBJECT_LENGTH = 200
+"""Characters of a name that are indexed: an entry of an index of PostgreSQL takes only so much."""
+subject_cut: ColumnElement[str] = literal_column(f"substr(subject, 1, {SUBJECT_LENGTH})", Words)
+"""As indices have the subject. A query uses them only if it says the same."""
+
 events = Table(
     "events",
     metadata,
@@ -82,6 +89,7 @@ events = Table(
     Index("events_type", "type", "seq"),
     Index("events_cluster", "cluster", "seq"),
     Index("events_seen", "seen_at"),
+    Index("events_subject", subject_cut, text("seq")),
     Index("events_unrouted", "seq", **_where("NOT routed")),
     Index("events_alert", "alert", **_where("alert IS NOT NULL")),
     sqlite_autoincrement=True,
@@ -155,7 +163,9 @@ deliveries = Table(
     Index("deliveries_sent", "channel", "thread", "seq", **_where("state IN ('delivered', 'partial')")),
     Index("deliveries_channel", "channel", "state", "seq"),
     Index("deliveries_state", "state", "seq"),
-    Index("deliveries_finished", "finished_at", **_where("finished_at IS NOT NULL")),
+    Index("deliveries_finished", "finished_at", "seq", **_where("finished_at IS NOT NULL")),
+    Index("deliveries_replays", "replay_of", **_where("replay_of IS NOT NULL")),
+    Index("deliveries_merged", "merged_into", **_where("merged_into IS NOT NULL")),
     sqlite_autoincrement=True,
 )
 
@@ -249,12 +259,16 @@ evidence = Table(
     Column("signature", Text),
     Column("prev", Text, nullable=False),
     Column("hash", Text, nullable=False),
+    Index("evidence_subject", subject_cut, text("seq")),
 )
 """The chain of evidence. Its columns are of plain types: what is verified is what the database has, and not
 what reading made of it."""
 
 EVIDENCE_HEAD = "evidence/head"
 """The scope whose value is the last entry of the evidence that was written, as ``SEQ:HASH``."""
+repository_cut: ColumnElement[str] = literal_column(f"substr(repository, 1, {SUBJECT_LENGTH})", Words)
+"""As the index has the name of a repository."""
+
 trust = Table(
     "trust",
     metadata,
@@ -286,6 +300,7 @@ trust = Table(
     Index("trust_expires", "cluster", "expires_at", **_where("expires_at IS NOT NULL")),
     Index("trust_problems", "cluster", **_where("problem IS NOT NULL")),
     Index("trust_checked", "cluster", "checked_at", **_where("NOT deleted")),
+    Index("trust_named", "cluster", repository_cut, text('"key"')),
     Index("trust_deletions", "cluster", "namespace", **_where("deletions > 0")),
 )
 """What is kept of each repository's trust data."""

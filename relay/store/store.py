@@ -1,82 +1,36 @@
 """The store: every question and every write of the product is a method here."""
 
-import asyncio
-import contextlib
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection
 
 from relay.model.access import Token
 from relay.model.alert import Alert
 from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState
-from relay.model.errors import StoreError
 from relay.model.event import Event
 from relay.model.evidence import Head
 from relay.model.observation import CursorMove
 from relay.model.plan import Group, Plan, Rewrite
 from relay.model.silence import Acknowledgement, Silence
-from relay.model.steps import Reach, Step, pass_by
+from relay.model.steps import Step
 from relay.model.trust import Kept
 from relay.store import access, evidence, pruning, queue, reads, requests, trust, writes
-from relay.store.database import FileLock, connect, create_file, file_of, parse_url, plain_errors
 from relay.store.evidence import EvidenceCut, Stretch, Take
-from relay.store.migrate import upgrade
+from relay.store.opened import Opened
 from relay.store.pruning import Cut
 from relay.store.queue import Claim, Waiting
 from relay.store.reads import Filter
 from relay.store.requests import Request
-from relay.store.writer import Handler, Writer
 from relay.store.writes import Deed, Settlement
 
-T = TypeVar("T")
 
-
-class Store:
+class Store(Opened):
     """An open store. All methods raise StoreError if the database fails.
 
-    Reads run on one thread, writes on another; a write has returned only when it is durable.
+    A write has returned only when it is durable. What people look at, page by page, is ``views``.
     """
-
-    def __init__(self, url: str, *, reach: Reach = pass_by, alone: bool = False) -> None:
-        """Open a store and bring its tables up to this release; blocks. Raises StoreError.
-
-        ``alone``: see ``for_running``.
-        """
-        self._reach = reach
-        self._url = parse_url(url)
-        with contextlib.ExitStack() as opened:
-            path = file_of(self._url)
-            if path is not None:
-                if alone:
-                    opened.callback(FileLock(path).release)
-                create_file(path)
-            self._writing = connect(self._url, writing=True, alone=alone)
-            opened.callback(self._writing.dispose)
-            self._reading = connect(self._url, writing=False)
-            opened.callback(self._reading.dispose)
-            with plain_errors():
-                # To have the lock before anything is changed.
-                self._writing.connect().close()
-                upgrade(self._reading, self._writing)
-            self._opened = opened.pop_all()
-        self._writer = Writer(self._writing)
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
-        self._closed = False
-
-    @classmethod
-    def for_running(cls, url: str, *, reach: Reach = pass_by) -> Self:
-        """Open a store as the one process that may run on it. Raises StoreBusyError if another does."""
-        return cls(url, reach=reach, alone=True)
-
-    def close(self) -> None:
-        """Make durable what has been submitted, and let go of the database; blocks. May be called again."""
-        self._closed = True
-        self._writer.close()
-        self._reader.shutdown()
-        self._opened.close()
 
     async def commit(self, plan: Plan) -> None:
         """Make a plan true, all of it or nothing.
@@ -175,9 +129,9 @@ class Store:
         """Tell whether a token was ever made."""
         return await self._read(access.any_token)
 
-    async def add_replay(self, delivery: Delivery, deed: Deed) -> None:
-        """Add a delivery that repeats an earlier one, and who asked for it."""
-        await self._write(writes.add_replays, (delivery, deed))
+    async def add_replays(self, replays: Sequence[tuple[Delivery, Deed]]) -> None:
+        """Add deliveries that repeat earlier ones, and who asked for each: all of them or nothing."""
+        await self._write(writes.add_replays, replays)
 
     async def know_channels(self, names: Collection[str], now: datetime) -> int:
         """Hold what waits for other channels than these, free what was held for these; return how many
@@ -384,10 +338,6 @@ class Store:
         """Return the deliveries whose id begins so: at most three, enough to tell that it is ambiguous."""
         return await self._read(reads.find_deliveries, prefix)
 
-    async def replayed(self, ids: Collection[str]) -> set[str]:
-        """Return those of the delivery ids that have been replayed."""
-        return await self._read(reads.replayed, ids)
-
     async def list_attempts(self, delivery: str) -> list[Attempt]:
         """Return the attempts of a delivery, in order."""
         return await self._read(reads.list_attempts, delivery)
@@ -410,17 +360,3 @@ class Store:
         done = writes.settle(connection, settlements)
         self._reach(Step.SETTLING)
         return done
-
-    async def _write(self, handler: Handler, item: Any) -> Any:
-        with plain_errors():
-            return await self._writer.write(handler, item)
-
-    async def _read(self, reader: Callable[..., T], *arguments: Any) -> T:
-        def run() -> T:
-            with self._reading.connect() as connection:
-                return reader(connection, *arguments)
-
-        if self._closed:
-            raise StoreError("store: closed")
-        with plain_errors():
-            return await asyncio.get_running_loop().run_in_executor(self._reader, run)

@@ -144,7 +144,7 @@ def kept(connection: Connection, keys: Collection[str]) -> dict[str, Kept]:
     found: dict[str, Kept] = {}
     for part in parts(keys):
         for row in connection.execute(select(trust).where(trust.c.key.in_(part))).mappings():
-            found[row["key"]] = _read(row)
+            found[row["key"]] = read_kept(row)
     return found
 
 
@@ -231,16 +231,16 @@ def with_problems(connection: Connection, cluster: str, limit: int) -> list[Kept
 def deletions(connection: Connection, cluster: str, namespace: str) -> int:
     """Return how many deletions in a namespace are known."""
     query = select(func.coalesce(func.sum(trust.c.deletions), 0)).where(
-        trust.c.cluster == cluster, trust.c.namespace == _indexed(namespace), trust.c.deletions > 0
+        trust.c.cluster == cluster, trust.c.namespace == indexed(namespace), trust.c.deletions > 0
     )
     return int(connection.execute(query).scalar_one())
 
 
 def _listed(connection: Connection, query: Select[Any], limit: int) -> list[Kept]:
-    return [_read(row) for row in connection.execute(query.limit(limit)).mappings()]
+    return [read_kept(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
-def _indexed(namespace: str) -> str:
+def indexed(namespace: str) -> str:
     """Return a namespace as it is kept: an index of PostgreSQL takes only so much."""
     return namespace[:_LONGEST]
 
@@ -262,7 +262,7 @@ def _row(found: Kept) -> dict[str, Any]:
         "cluster": head.cluster,
         "gun": head.gun,
         "repository": head.repository,
-        "namespace": _indexed(namespace_of(head.repository)),
+        "namespace": indexed(namespace_of(head.repository)),
         "record": head.record,
         "event": head.event,
         "at": head.at,
@@ -284,7 +284,8 @@ def _row(found: Kept) -> dict[str, Any]:
     }
 
 
-def _read(row: RowMapping) -> Kept:
+def read_kept(row: RowMapping) -> Kept:
+    """Return what a row keeps of a repository."""
     own = {name: row[name] for name in (*_EXAMINED, "revision", "deletions")}
     names = ("cluster", "gun", "repository", "record", "event", "at", "version", "sha256", "deleted")
     return Kept(Head(**{name: row[name] for name in names}), **own)

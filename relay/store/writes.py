@@ -339,13 +339,23 @@ def record(connection: Connection, deeds: Sequence[Deed]) -> list[None]:
     return [None] * len(deeds)
 
 
-def add_replays(connection: Connection, replays: Sequence[tuple[Delivery, Deed]]) -> list[None]:
+def add_replays(connection: Connection, runs: Sequence[Sequence[tuple[Delivery, Deed]]]) -> list[None]:
     """Add deliveries that repeat earlier ones, and who asked for it; nothing for one that is there."""
-    for delivery, deed in replays:
-        if insert_if_new(connection, deliveries, rows.delivery_row(delivery)):
-            insert_new(connection, contents, rows.contents_rows(delivery))
-            record(connection, [deed])
-    return [None] * len(replays)
+    for replays in runs:
+        ids = [delivery.id for delivery, _ in replays]
+        there = _there(connection, ids)
+        new = [(delivery, deed) for delivery, deed in replays if delivery.id not in there]
+        if new:
+            add_deliveries(connection, [delivery for delivery, _ in new])
+            record(connection, [deed for _, deed in new])
+    return [None] * len(runs)
+
+
+def _there(connection: Connection, ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for part in parts(ids):
+        found.update(connection.execute(select(deliveries.c.id).where(deliveries.c.id.in_(part))).scalars())
+    return found
 
 
 def know_channels(connection: Connection, runs: Sequence[tuple[frozenset[str], datetime]]) -> list[int]:

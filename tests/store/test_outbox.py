@@ -308,8 +308,8 @@ async def test_a_replay_is_a_new_delivery_and_is_written_down_once(store: Store)
     await store.settle(settled(claim.delivery, DeliveryState.DEAD))
     again = delivery("dlv_9", "evt_1", replay_of="dlv_1", created_at=later(60), due_at=later(60))
     deed = Deed(later(60), "alice", "replay", "dlv_1", "fixed the template")
-    await store.add_replay(again, deed)
-    await store.add_replay(again, deed)
+    await store.add_replays([(again, deed)])
+    await store.add_replays([(again, deed)])
     (replayed,) = await claims(store, now=later(60))
     assert (replayed.delivery.id, replayed.delivery.replay_of) == ("dlv_9", "dlv_1")
     assert [told.id for told in replayed.events] == ["evt_1"]
@@ -327,7 +327,7 @@ async def test_what_is_pending_is_not_finished_whatever_it_was_copied_from(store
     await store.settle(settled(await one(store, "dlv_1"), DeliveryState.DEAD, at=later(5)))
     again = replace(await one(store, "dlv_1"), id="dlv_2", state=DeliveryState.PENDING, replay_of="dlv_1")
     assert again.finished_at == later(5)
-    await store.add_replay(again, Deed(later(60), "alice", "replay", "dlv_1"))
+    await store.add_replays([(again, Deed(later(60), "alice", "replay", "dlv_1"))])
     assert await due(store) == ["dlv_2"]
 
 

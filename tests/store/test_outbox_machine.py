@@ -322,7 +322,7 @@ class Outbox(RuleBasedStateMachine):
         row, name = self.rows[old], f"dlv_replay_{next(self.numbers):03}"
         new = Row(next(self.numbers), row.channel, row.thread, row.events, self.now, self.now)
         again = self.made(name, new, replay_of=old)
-        self.run(self.store.add_replay(again, Deed(self.time(self.now), "alice", "replay", old)))
+        self.run(self.store.add_replays([(again, Deed(self.time(self.now), "alice", "replay", old))]))
         self.rows[name] = new
         self.know()
 

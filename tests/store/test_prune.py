@@ -62,7 +62,7 @@ async def test_a_dead_delivery_can_be_replayed_as_long_as_it_is_there(store: Sto
     await deliver(store, later(DAY), DeliveryState.DEAD)
     assert await store.prune(Cut(deliveries=NOW, events=later(9 * DAY), alerts=NOW, requests=NOW)) == 0
     again = delivery("dlv_2", "evt_1", created_at=later(9 * DAY), due_at=later(9 * DAY), replay_of="dlv_1")
-    await store.add_replay(again, Deed(later(9 * DAY), "alice", "replay", "dlv_1"))
+    await store.add_replays([(again, Deed(later(9 * DAY), "alice", "replay", "dlv_1"))])
     assert await store.prune(everything(later(9 * DAY))) == 1
     (claim,) = await claims(store, now=later(9 * DAY))
     assert claim.delivery.id == "dlv_2"
