@@ -115,19 +115,19 @@ class Store(Opened):
 
     async def find_token_by_hash(self, hash: str) -> Token | None:
         """Return the token whose secret has this hash, whether or not it is valid."""
-        return await self._read(access.find_token_by_hash, hash)
+        return await self._view(access.find_token_by_hash, hash)
 
     async def find_token(self, id: str) -> Token | None:
         """Return the token of an id, whether or not it is valid."""
-        return await self._read(access.find_token, id)
+        return await self._view(access.find_token, id)
 
     async def list_tokens(self) -> list[Token]:
         """Return all tokens that were ever made, the newest first."""
-        return await self._read(access.list_tokens)
+        return await self._view(access.list_tokens)
 
     async def any_token(self) -> bool:
         """Tell whether a token was ever made."""
-        return await self._read(access.any_token)
+        return await self._view(access.any_token)
 
     async def add_replays(self, replays: Sequence[tuple[Delivery, Deed]]) -> None:
         """Add deliveries that repeat earlier ones, and who asked for each: all of them or nothing."""

@@ -34,9 +34,7 @@ def document(operations: Sequence[Operation], public_url: str | None = None) -> 
     names, schemas = models_json_schema(list(dict.fromkeys(models)), ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for each in operations:
-        paths.setdefault(_PARAMETER.sub(r"{\1}", each.path), {})[each.method.lower()] = _operation(
-            each, names
-        )
+        paths.setdefault(each.shown, {})[each.method.lower()] = _operation(each, names)
     return {
         "openapi": "3.1.0",
         "info": {

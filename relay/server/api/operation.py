@@ -1,14 +1,18 @@
 """What the API is made of: operations, what they are given, and what they answer."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from relay.model.access import Principal, Scope
 from relay.server.service import Service
+
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?")
+_TYPED: Final = re.compile(r"\{(\w+):[^}]*\}")
 
 Q = TypeVar("Q")
 B = TypeVar("B")
@@ -18,6 +22,18 @@ class Params(BaseModel):
     """What a request says, in its query or its body."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _time(given: object) -> object:
+    if isinstance(given, str) and not _TIME.fullmatch(given):
+        raise ValueError("must be a time with its zone, such as 2026-11-23T21:00:00Z")
+    if isinstance(given, int | float):
+        raise ValueError("must be a text, such as 2026-11-23T21:00:00Z")
+    return given
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_time)]
+"""A time as RFC 3339 has it. pydantic by itself takes numbers too, and guesses what they count."""
 
 
 class Document(BaseModel):
@@ -34,7 +50,7 @@ class Paged(Params):
     """Which page of a listing is wanted."""
 
     cursor: str | None = Field(
-        None, max_length=200, description="`next` of the page before; the newest first"
+        None, max_length=2000, pattern="^[A-Za-z0-9_-]+$", description="`next` of the page before"
     )
     limit: int = Field(50, ge=1, le=200, description="so many at the most")
 
@@ -77,6 +93,11 @@ class Operation:
     def name(self) -> str:
         """Its name in the OpenAPI document."""
         return getattr(self.do, "__name__", "operation").strip("_")
+
+    @property
+    def shown(self) -> str:
+        """Its path as people write it: without what a part of it may hold."""
+        return _TYPED.sub(r"{\1}", self.path)
 
     @property
     def writes(self) -> bool:

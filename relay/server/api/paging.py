@@ -12,12 +12,13 @@ from relay.server.refused import Field, RefusedError
 _LARGEST: Final = 2**63
 
 
-def cursor(place: int | tuple[datetime, str] | None) -> str | None:
+def cursor(place: int | tuple[datetime | str, ...] | None) -> str | None:
     """Return the cursor of a place, None for the end."""
     if place is None:
         return None
-    said = [place] if isinstance(place, int) else [place[0].isoformat(), place[1]]
-    return base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
+    parts = (place,) if isinstance(place, int) else place
+    said = [each.isoformat() if isinstance(each, datetime) else each for each in parts]
+    return base64.urlsafe_b64encode(json.dumps(said, ensure_ascii=False).encode()).decode().rstrip("=")
 
 
 def seq_of(text: str | None) -> int | None:
@@ -42,6 +43,16 @@ def start_of(text: str | None) -> tuple[datetime, str] | None:
                 raise _wrong() from None
             if found.tzinfo is not None:
                 return found, id
+    raise _wrong()
+
+
+def name_of(text: str | None) -> tuple[str, str, str] | None:
+    """Return the place of a cursor of something that is ordered by name. Raises RefusedError."""
+    match _read(text):
+        case None:
+            return None
+        case [str(cluster), str(name), str(key)]:
+            return cluster, name, key
     raise _wrong()
 
 

@@ -33,7 +33,7 @@ def _tables() -> Iterator[str]:
         for each in OPERATIONS:
             if each.tag == tag:
                 summary = " ".join(" ".join(each.texts).split())
-                yield f"| `{each.method} {each.path}` | {summary} | {each.scope} |\n"
+                yield f"| `{each.method} {each.shown}` | {summary} | {each.scope} |\n"
     yield "\n"
 
 

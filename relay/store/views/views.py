@@ -6,9 +6,10 @@ from typing import Any, Protocol, TypeVar
 
 from relay.model.alert import Alert
 from relay.model.delivery import Delivery
+from relay.model.event import Event
 from relay.model.evidence import Entry
 from relay.model.trust import Kept
-from relay.store import trust
+from relay.store import reads, trust
 from relay.store.evidence import Stretch
 from relay.store.views import happenings, outbox, proofs, repositories, statistics
 from relay.store.views.happenings import AlertQuery, EventQuery, Start, Taken
@@ -42,6 +43,10 @@ class Views:
     async def event(self, id: str) -> Taken | None:
         """Return an event by its whole id, None if there is none."""
         return await self._read(happenings.one_event, id)
+
+    async def told(self, ids: Collection[str]) -> dict[str, Event]:
+        """Return the events by their ids; those that are gone are left out."""
+        return await self._read(reads.read_events, ids)
 
     async def alerts(self, wanted: AlertQuery) -> Page[Alert, Start]:
         """Return a page of alerts."""

@@ -3,12 +3,13 @@
 from http import HTTPStatus
 from typing import Any, Final
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from relay.model.access import Scope
 from relay.model.delivery import DeliveryState
+from relay.model.errors import NotFoundError
 from relay.server.api.documents import AttemptDocument, DeliveryDocument, EventDocument
-from relay.server.api.operation import Call, Document, Nothing, Operation, Paged, Params
+from relay.server.api.operation import Call, Document, Nothing, Operation, Paged, Params, Time
 from relay.server.api.orders import carry_out
 from relay.server.api.paging import cursor, seq_of
 from relay.server.api.resources.channels import Replayed
@@ -27,8 +28,8 @@ class Deliveries(Paged):
     event: str | None = Field(None, max_length=100, description="the id of an event that they tell")
     alert: str | None = Field(None, max_length=100, description="the id of an alert that they tell of")
     replay_of: str | None = Field(None, max_length=100, description="the id of the delivery that they repeat")
-    since: AwareDatetime | None = Field(None, description="made at or after this time")
-    until: AwareDatetime | None = Field(None, description="made before this time")
+    since: Time | None = Field(None, description="made at or after this time")
+    until: Time | None = Field(None, description="made before this time")
 
 
 class DeliveryPage(Document):
@@ -62,16 +63,19 @@ class ReplayRange(Params):
     """Which deliveries are to be sent once more: those that were made in a time."""
 
     by: By = None
-    since: AwareDatetime
-    until: AwareDatetime
+    since: Time
+    until: Time
     channel: str | None = None
-    state: DeliveryState | None = Field(None, description="only those that are in this state")
+    state: DeliveryState = Field(
+        DeliveryState.DELIVERED, description="only those that are in this state: `delivered`, or `dead`, …"
+    )
 
 
 class ReplayedRange(Document):
     """How much is sent once more."""
 
-    count: int
+    replayed: int
+    more: bool = Field(description="there was more than is replayed at a time: send it again")
 
 
 async def list_deliveries(call: Call[Deliveries, None]) -> DeliveryPage:
@@ -81,7 +85,7 @@ async def list_deliveries(call: Call[Deliveries, None]) -> DeliveryPage:
     page = await store.views.deliveries(
         DeliveryQuery(**said, states=None if state is None else (state,), before=seq_of(call.query.cursor))
     )
-    told = await store.views.events_by_id({id for each in page.rows for id in each.events[-1:]})
+    told = await store.views.told({id for each in page.rows for id in each.events[-1:]})
     items = [DeliveryDocument.of(each, told) for each in page.rows]
     return DeliveryPage(items=items, next=cursor(page.next), cut=page.cut)
 
@@ -92,7 +96,7 @@ async def show_delivery(call: Call[Nothing, None]) -> DeliveryInFull:
     id = (await operator.find(call.path["delivery"])).id
     found = await operator.store.views.delivery(id)
     if found is None:
-        found = await _gone(id)
+        raise NotFoundError(f"there is no delivery {id}: it may be no longer kept")
     told = {each.id: each for each in found.events}
     return DeliveryInFull(
         **dict(DeliveryDocument.of(found.delivery, told)),
@@ -116,9 +120,9 @@ async def replay_delivery(call: Call[Nothing, ByWhom]) -> Replayed:
 async def replay_range(call: Call[Nothing, ReplayRange]) -> ReplayedRange:
     """Send once more what was made in a time, of one channel or of all.
 
-    What is itself a replay is left out.
+    What was replayed already is left out.
     """
-    return ReplayedRange(count=await carry_out(call, "replay-range"))
+    return ReplayedRange(**await carry_out(call, "replay-range"))
 
 
 _ID: Final = {"delivery": "the delivery's id, or how it begins"}
@@ -127,7 +131,7 @@ _GONE: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 def _post(path: str, do: Any, answer: Any, body: Any) -> Operation:
     paths = _ID if "{" in path else {}
-    return Operation("POST", f"/deliveries{path}", do, answer, Scope.OPERATE, TAG,
+    return Operation("POST", path, do, answer, Scope.OPERATE, TAG,
                      body=body, refusals=_GONE, path_texts=paths)  # fmt: skip
 
 
@@ -139,6 +143,6 @@ OPERATIONS: Final = (
     ),
     _post("/replay", replay_deliveries, Replayed, Replay),
     _post("/replay-range", replay_range, ReplayedRange, ReplayRange),
-    _post("/{delivery}/replay", replay_delivery, Replayed, ByWhom),
+    _post("/deliveries/{delivery}/replay", replay_delivery, Replayed, ByWhom),
 )  # fmt: skip
 """What can be asked of deliveries, and done to them."""

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any, Final
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from relay.model.access import Scope
 from relay.model.alert import AlertState
@@ -11,9 +11,9 @@ from relay.model.errors import NotFoundError
 from relay.model.event import Status
 from relay.model.severity import Severity
 from relay.server.api.documents import AlertDocument, DeliveryDocument, EventDocument
-from relay.server.api.operation import Call, Document, Nothing, Operation, Paged
+from relay.server.api.operation import Call, Document, Nothing, Operation, Paged, Time
 from relay.server.api.paging import cursor, seq_of, start_of
-from relay.store import AlertQuery, EventQuery
+from relay.store import AlertQuery, DeliveryQuery, EventQuery
 
 TAG: Final = "events and alerts"
 _TIMELINE: Final = 200
@@ -34,8 +34,8 @@ class Events(Paged):
     subject: str | None = Field(None, max_length=500, description="the whole name: a repository, a replica")
     alert: str | None = Field(None, max_length=100, description="the id of the alert that they tell of")
     routed: bool | None = Field(None, description="whether a rule took it")
-    since: AwareDatetime | None = Field(None, description="seen at or after this time")
-    until: AwareDatetime | None = Field(None, description="seen before this time")
+    since: Time | None = Field(None, description="seen at or after this time")
+    until: Time | None = Field(None, description="seen before this time")
     search: str | None = Field(
         None, min_length=1, max_length=200, description="contained in summary, subject, type or id"
     )
@@ -69,8 +69,8 @@ class Alerts(Paged):
     type: str | None = Field(None, max_length=200, description="a type, or a glob such as `trust.*`")
     cluster: str | None = Field(None, max_length=200, description="the name of a cluster")
     severity: Severity | None = Field(None, description="at least this one")
-    since: AwareDatetime | None = Field(None, description="started at or after this time")
-    until: AwareDatetime | None = Field(None, description="started before this time")
+    since: Time | None = Field(None, description="started at or after this time")
+    until: Time | None = Field(None, description="started before this time")
     search: str | None = Field(
         None, min_length=1, max_length=200, description="contained in summary, subject, type or id"
     )
@@ -115,7 +115,7 @@ async def show_event(call: Call[Nothing, None]) -> EventInFull:
     found = await views.event(id)
     if found is None:
         raise NotFoundError(f"there is no event {id}: it may be no longer kept")
-    told = await views.deliveries_of_event(id, _TOLD)
+    told = (await views.deliveries(DeliveryQuery(event=id, limit=_TOLD))).rows
     known = EventDocument.model_validate(found.event)
     deliveries = [DeliveryDocument.of(each, {id: found.event}) for each in told]
     return EventInFull(**dict(known), routed=found.routed, deliveries=deliveries)
@@ -138,7 +138,7 @@ async def show_alert(call: Call[Nothing, None]) -> AlertInFull:
     views = operator.store.views
     page = await views.events(EventQuery(alert=alert.id, limit=_TIMELINE))
     events = [each.event for each in page.rows]
-    told = await operator.store.deliveries_about(alert.id, _TOLD)
+    told = (await views.deliveries(DeliveryQuery(alert=alert.id, limit=_TOLD))).rows
     known = {each.id: each for each in events}
     document = AlertDocument.of(alert, call.service.running().scene, operator.clock.now())
     return AlertInFull(

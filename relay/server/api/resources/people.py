@@ -11,7 +11,7 @@ from relay.engine.rules import Match
 from relay.engine.scene import Standing, standing
 from relay.model.access import Scope
 from relay.server.api.documents import AcknowledgementDocument
-from relay.server.api.operation import Call, Document, Nothing, Operation, Params
+from relay.server.api.operation import Call, Document, Nothing, Operation, Params, Time
 from relay.server.api.orders import carry_out
 
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,8 +62,8 @@ class NewSilence(Params):
 
     by: By = None
     match: Match = Field(description="as in a rule")
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime
+    starts_at: Time
+    ends_at: Time
     comment: Text
     intervals: list[dict[str, Any]] = Field(default_factory=list, max_length=50)
 
@@ -80,7 +80,7 @@ class NewAcknowledgement(Params):
     by: By = None
     about: str = Field(description="the id of an alert or event, or how it begins")
     note: Text = ""
-    until: AwareDatetime | None = Field(None, description="null: until it resolves")
+    until: Time | None = Field(None, description="null: until it resolves")
 
 
 class About(Params):

@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import AwareDatetime, Field
 
 from relay.model.access import Scope, new_secret, secret_hash
-from relay.server.api.operation import Call, Document, Nothing, Operation, Params
+from relay.server.api.operation import Call, Document, Nothing, Operation, Params, Time
 from relay.server.api.orders import carry_out
 
 TAG: Final = "tokens"
@@ -42,7 +42,7 @@ class MakeToken(Params):
 
     name: str = Field(max_length=64, description="who is to be let in by it")
     scope: Scope
-    expires_at: AwareDatetime | None = Field(None, description="null: never")
+    expires_at: Time | None = Field(None, description="null: never")
 
 
 async def list_tokens(call: Call[Nothing, None]) -> Tokens:
