@@ -26,11 +26,13 @@ from relay.engine.own import News
 from relay.engine.rules import Rule
 from relay.engine.scene import Scene
 from relay.engine.sending import Sender
+from relay.hooks import Hooks
 from relay.http import Http
 from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth, ChannelState
 from relay.model.errors import ConfigError, StoreError
 from relay.model.evidence import BrokenChainError
+from relay.model.observation import Report
 from relay.model.steps import Reach, pass_by
 from relay.server import Listener, Service, control_app, link_key, public_app
 from relay.settings import Configuration, Settings
@@ -162,7 +164,17 @@ class App:
 
     def _service(self) -> Service:
         links = build.links(self._settings, self._tools)
-        return Service(self._operator(), links, self._pages, self._settings.server.api_token)
+        hooks = Hooks(build.hooks(self._settings), self._take_posted)
+        return Service(self._operator(), links, self._pages, self._settings.server.api_token, hooks)
+
+    async def _take_posted(self, report: Report) -> None:
+        # Whoever posts while the relay starts waits for it.
+        await self.ready.wait()
+        try:
+            await self._intake.take(report)
+        except StoreError as error:
+            self._emergency.store_failed(error)
+            raise
 
     def _operator(self) -> Operator:
         return Operator(self._tools.store, self._clock, self._source, self._dispatcher, self._desk)

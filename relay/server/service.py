@@ -1,10 +1,11 @@
 """What the answers of the server work with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
 from relay.engine.operate import Operator
+from relay.hooks import Hooks
 from relay.render import Pages
 from relay.server.links import Links
 
@@ -17,3 +18,4 @@ class Service:
     links: Links
     pages: Pages
     api_token: SecretStr | None = None
+    hooks: Hooks = field(default_factory=Hooks)

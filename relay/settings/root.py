@@ -19,6 +19,7 @@ from relay.model.severity import Severity
 from relay.settings.cluster import ClusterSettings, Url
 from relay.settings.evidence import EvidenceSettings
 from relay.settings.heartbeat import HeartbeatSettings
+from relay.settings.hook import HookSettings
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """What a bearer token may be (RFC 6750, 2.1)."""
@@ -191,6 +192,8 @@ class Settings(RootSettings):
     """The evidence log of the trust data's changes."""
     heartbeats: list[HeartbeatSettings] = Field(default_factory=list)
     """Signs of life, to dead man's switches and to channels."""
+    hooks: list[HookSettings] = Field(default_factory=list)
+    """What MSR and Alertmanager may post to this relay."""
     report_absence: ReportAbsence = timedelta(minutes=5)
     """After how long an absence the relay tells that it was away, at least 2m; `off`: never."""
 
