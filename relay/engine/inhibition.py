@@ -84,7 +84,7 @@ class Inhibitions:
     def covered(self, alert: Alert, open_alerts: Iterable[Alert]) -> bool:
         """Tell whether any of the alerts that fire covers this one."""
         mine = self._about(alert)
-        return any(
+        return bool(mine) and any(
             each.covers(other, alert)
             for other in open_alerts
             if other.state is AlertState.FIRING

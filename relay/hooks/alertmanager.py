@@ -86,7 +86,6 @@ def _alert(hook: Hook, raw: object, document: Mapping[str, Any]) -> tuple[Condit
         notes=notes,
         description=notes.get("description"),
         began_at=moment(raw.get("startsAt")),
-        ended_at=moment(raw.get("endsAt")) if status == "resolved" else None,
         generator_url=address(raw.get("generatorURL")),
         alertmanager_url=address(document.get("externalURL")),
         receiver=text(document.get("receiver")) or "",

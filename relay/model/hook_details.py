@@ -70,7 +70,6 @@ class AlertmanagerAlert(Details):
     notes: dict[str, str] = Field(description="its annotations")
     description: str | None = Field(description="the annotation `description`, if it has one")
     began_at: datetime | None = Field(description="when it began, by Alertmanager (`startsAt`)")
-    ended_at: datetime | None = Field(description="when it ended, by Alertmanager (`endsAt`); null before")
     generator_url: str | None = Field(description="where what raised it can be looked at, if it is a web URL")
     alertmanager_url: str | None = Field(description="that Alertmanager's own URL, if it is a web URL")
     receiver: str = Field(description="Alertmanager's name of the receiver that posts to the hook")

@@ -122,7 +122,6 @@ HOOK_DETAILS: Final[dict[str, tuple[str, str, Details]]] = {
             },
             description="At this rate it is full in 4 hours: MSR stops taking pushes then.",
             began_at=_WHEN - timedelta(minutes=5),
-            ended_at=None,
             generator_url="https://prometheus.example.com/graph?g0.expr=disk_free",
             alertmanager_url="https://alertmanager.example.com",
             receiver="msr-relay",

@@ -72,8 +72,7 @@ def test_an_alert_fires_and_resolves(
     assert (firing.name, firing.data["severity"]) == ("msr-2.example.com:9100", "critical")
     assert firing.data["summary"] == "DiskFull: The disk of msr-2 is 92 % full"
     assert firing.data["labels"] == {"alertname": "DiskFull", "team": "platform", **LABELS}
-    details = firing.data["details"]
-    assert (details["receiver"], details["ended_at"]) == ("msr-relay", None)
+    assert firing.data["details"]["receiver"] == "msr-relay"
     # Another of the same group: the first one goes on, though it may not be in the post.
     alertmanager.fire("PushesFail", {"instance": "msr-1.example.com:9100"})
     (other,) = wait_for(webhooks, TYPE, "firing", name="msr-1.example.com:9100")
@@ -81,7 +80,6 @@ def test_an_alert_fires_and_resolves(
     alertmanager.resolve("DiskFull", LABELS, summary="The disk of msr-2 is 92 % full")
     (resolved,) = wait_for(webhooks, TYPE, "resolved")
     assert (resolved.data["id"], resolved.name) == (firing.data["id"], firing.name)
-    assert resolved.data["details"]["ended_at"] is not None
     assert SECRET not in relay.log()
     assert relay.stop() == 0
     assert [(each.name, each.status) for each in told(webhooks)] == [

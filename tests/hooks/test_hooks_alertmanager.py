@@ -97,7 +97,7 @@ class TestWhatItSays:
         assert set(details.pop("notes")) == {"summary", "description"}
         assert details == {
             "hook": "prod-alerts", "name": "DiskFull", "fingerprint": "f8f5diskfull",
-            "description": "Full in 4 hours.", "began_at": "2026-11-23T20:50:00.123000Z", "ended_at": None,
+            "description": "Full in 4 hours.", "began_at": "2026-11-23T20:50:00.123000Z",
             "generator_url": "https://prometheus.example.com/graph?g0.expr=disk_free",
             "alertmanager_url": "https://alertmanager.example.com", "receiver": "msr-relay",
         }  # fmt: skip
