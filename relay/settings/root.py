@@ -170,7 +170,7 @@ class Settings(RootSettings):
     rules: list[Rule] = Field(default_factory=list)
     """Which events go where. None: severity warning and worse goes to every channel."""
     inhibit: list[InhibitRule] = Field(default_factory=list)
-    """Which alerts cover others. An unreachable cluster always covers its other alerts."""
+    """Which alerts cover others. An unreachable cluster always covers others that are read there."""
     time_intervals: dict[str, OneOrMore] = Field(default_factory=dict)
     """Times that rules name in `mute_during` and `active_during`: per name one interval, or a list of which
     any may hold."""
