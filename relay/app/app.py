@@ -27,11 +27,13 @@ from relay.engine.own import News
 from relay.engine.rules import Rule
 from relay.engine.scene import Scene
 from relay.engine.sending import Sender
+from relay.hooks import Hooks
 from relay.http import Http
 from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth, ChannelState
 from relay.model.errors import ConfigError, StoreError
 from relay.model.evidence import BrokenChainError
+from relay.model.observation import Report
 from relay.model.steps import Reach, Step, pass_by
 from relay.server import (
     Guesses,
@@ -198,6 +200,7 @@ class App:
             access=self._access,
             random_bytes=self._random_bytes,
             running=self._running,
+            hooks=Hooks(build.hooks(self._settings), self._take_posted),
         )
 
     def _running(self) -> Running:
@@ -212,6 +215,15 @@ class App:
 
     def _late(self, supervisor: Supervisor) -> float | None:
         return supervisor.late(self._clock.monotonic(), _LATE, _LATE_SECONDS)
+
+    async def _take_posted(self, report: Report) -> None:
+        # Whoever posts while the relay starts waits for it.
+        await self.ready.wait()
+        try:
+            await self._intake.take(report)
+        except StoreError as error:
+            self._emergency.store_failed(error)
+            raise
 
     def _operator(self) -> Operator:
         return Operator(self._tools.store, self._clock, self._source, self._dispatcher, self._desk)

@@ -26,6 +26,7 @@ from relay.engine.routing import Expression, Router
 from relay.engine.rules import Rule
 from relay.engine.scene import Scene
 from relay.engine.sending import Sender
+from relay.hooks import Hook, HookKind
 from relay.http import Http
 from relay.model.catalogue import CATALOGUE
 from relay.model.clock import Clock
@@ -116,7 +117,13 @@ def setting(settings: Settings, watchers: list[Watcher[Any]]) -> Setting:
     watched = {watcher.watch: watcher.sources for watcher in watchers}
     rules = Rules(router(settings), Inhibitions(settings.inhibit), settings.times)
     pinged = [each.name for each in settings.heartbeats if each.url is not None]
-    return Setting(policy(settings), rules, watched, pinged, settings.evidence.enabled)
+    posting = [each.watch for each in hooks(settings).values() if each.kind is HookKind.ALERTMANAGER]
+    return Setting(policy(settings), rules, watched, pinged, settings.evidence.enabled, posting)
+
+
+def hooks(settings: Settings) -> dict[str, Hook]:
+    """Return what may be posted to, by name."""
+    return {each.name: each.built() for each in settings.hooks}
 
 
 def watchers(settings: Settings, tools: Tools) -> Iterator[Watcher[Any]]:
@@ -259,6 +266,7 @@ def secrets(settings: Settings) -> tuple[str, ...]:
     if settings.evidence.key is not None:
         key = settings.evidence.key.get_secret_value()
         found += [key, *(line for line in key.splitlines() if not line.startswith("-----"))]
+    found += [hook.secret.get_secret_value() for hook in settings.hooks]
     for heartbeat in settings.heartbeats:
         for secret in (heartbeat.url, heartbeat.proxy):
             if secret is not None:

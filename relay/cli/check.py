@@ -125,6 +125,9 @@ def _summary(out: Console, settings: Settings) -> None:
             else f"{beat.schedule} → {beat.channel}"
         )
         out.print(Text.assemble(("heartbeat      ", "bold"), f"{clean(beat.name)}: {clean(what)}"))
+    for hook in settings.hooks:
+        what = f"/hooks/{hook.name} ({hook.kind}) tells of {hook.cluster}"
+        out.print(Text.assemble(("hook           ", "bold"), clean(what)))
 
 
 def _watchers(cluster: Any) -> dict[str, str]:

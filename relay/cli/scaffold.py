@@ -36,6 +36,13 @@ channels:
   #   from: MSR Relay <relay@example.com>
   #   to: [oncall@example.com]
 
+# MSR and Alertmanager can tell by this relay too: docs/how-to/take-webhooks-in.md
+# hooks:
+#   - name: prod-msr
+#     kind: msr
+#     cluster: prod
+#     secret: ${HOOK_SECRET}
+
 # What was seen can be proven later, more so if it is anchored and signed: docs/how-to/evidence.md
 # evidence:
 #   anchor: {channel: oncall}
@@ -57,6 +64,7 @@ MSR_PASSWORD=
 SLACK_WEBHOOK_URL=
 # SOC_SECRET=
 # SMTP_PASSWORD=
+# HOOK_SECRET=
 """
 
 PLACEHOLDERS: Final = ("https://msr.example.com", "username: relay")

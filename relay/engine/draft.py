@@ -1,6 +1,6 @@
 """A plan in the making: what is told, to whom, and what becomes of alerts. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -134,10 +134,11 @@ class Draft:
     def _covered(self, alert: Alert) -> bool:
         return self._inhibitions.covered(alert, self._open())
 
-    def _open(self) -> list[Alert]:
+    def _open(self) -> Iterator[Alert]:
+        # Nothing is gone through before it is asked for: most alerts can be covered by nothing.
         latest = (self.alerts.get(alert.id, alert) for alert in self._world.alerts.values())
         known = {alert.id: alert for alert in latest} | self.alerts
-        return [alert for alert in known.values() if alert.state is not AlertState.RESOLVED]
+        yield from (alert for alert in known.values() if alert.state is not AlertState.RESOLVED)
 
     def fire(self, alert: Alert, only: Sequence[Route] | None = None) -> Alert:
         """Tell an alert that fires, by some routes ``only`` if they are given; return it as it is then."""

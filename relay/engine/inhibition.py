@@ -10,6 +10,7 @@ from relay.engine.matching import Matcher
 from relay.engine.rules import Match
 from relay.model.alert import Alert, AlertState
 from relay.model.catalogue import stands_for
+from relay.model.hook_types import posted
 
 
 class InhibitRule(BaseModel):
@@ -65,8 +66,9 @@ def _dark(alert: Alert) -> bool:
     return alert.type == "watch.failing" and bool(alert.details.get("whole"))
 
 
-UNREACHABLE = Inhibition(_dark, lambda alert: alert.cluster is not None)
-"""What always holds: a cluster of which nothing can be read covers every other alert of that cluster."""
+UNREACHABLE = Inhibition(_dark, lambda alert: alert.cluster is not None and not posted(alert.type))
+"""What always holds: a cluster of which nothing can be read covers every other alert of that cluster that the
+relay reads there itself. What others post is news all the same."""
 
 
 class Inhibitions:
@@ -82,7 +84,7 @@ class Inhibitions:
     def covered(self, alert: Alert, open_alerts: Iterable[Alert]) -> bool:
         """Tell whether any of the alerts that fire covers this one."""
         mine = self._about(alert)
-        return any(
+        return bool(mine) and any(
             each.covers(other, alert)
             for other in open_alerts
             if other.state is AlertState.FIRING

@@ -26,6 +26,7 @@ from relay.engine.policy import Policy
 from relay.engine.sight import SIGHT, Sight
 from relay.model.alert import Alert
 from relay.model.event import Event, namespace_of
+from relay.model.hook_types import posted
 from relay.model.observation import Report, Watch
 from relay.model.plan import Plan
 from relay.model.steps import Reach, Step, pass_by
@@ -51,6 +52,7 @@ class Setting:
     """The part of the configuration that intake works by; replaced whole when it is reloaded.
 
     ``watched`` are the sources of each watch. ``evidence`` tells whether the evidence log is kept.
+    ``hooks`` are the watches of the hooks that alerts may be posted to.
     """
 
     policy: Policy
@@ -58,6 +60,7 @@ class Setting:
     watched: Mapping[Watch, Collection[str]]
     heartbeats: Collection[str] = ()
     evidence: bool = True
+    hooks: Collection[Watch] = ()
 
 
 class Intake:
@@ -255,8 +258,13 @@ def _sources(setting: Setting, cluster: str) -> dict[str, Collection[str]]:
 
 def _of_this_setting(report: Report, setting: Setting) -> Report:
     """Return the report without conditions that nobody would ever end: a reload lets attempts end that are
-    under way, and then a channel may be in trouble that has just been removed."""
-    here = [each for each in report.conditions if not _removed(report.watch, each.source, setting)]
+    under way, and then a channel may be in trouble that has just been removed. So may a hook be."""
+    here = [
+        each
+        for each in report.conditions
+        if not _removed(report.watch, each.source, setting)
+        and (not posted(each.type) or report.watch in setting.hooks)
+    ]
     return replace(report, conditions=tuple(here))
 
 
@@ -270,6 +278,8 @@ def _watched(alert: Alert, setting: Setting) -> bool:
     if alert.cluster is None:
         gone = _removed(Watch(None, alert.watcher), alert.source, setting)
         return alert.watcher in OWN_WATCHERS and not gone
+    if posted(alert.type):
+        return Watch(alert.cluster, alert.watcher) in setting.hooks
     if alert.watcher == DELETIONS:
         return Watch(alert.cluster, FEED) in setting.watched and still_counted(alert, setting.policy)
     if alert.watcher == SIGHT:

@@ -117,8 +117,9 @@ def _begin(
         looks=0,
         # A life that never fires hands on what it got.
         changes=earlier,
-        labels=about.labels,
-        annotations=about.annotations,
+        # The rules count on the cluster's labels: whoever posts an alert cannot change them.
+        labels={**storable_tree(condition.labels), **about.labels},
+        annotations={**about.annotations, **storable_tree(condition.annotations)},
         **_looks_like(condition, policy),
     )
 

@@ -14,6 +14,7 @@ from relay.model.alert import Alert, AlertState
 from relay.model.catalogue import stands_for
 from relay.model.delivery import Delivery
 from relay.model.event import Event, Status
+from relay.model.hook_types import posted
 from relay.model.ids import stable_id
 from relay.model.observation import Fact, Report, Watch
 from relay.model.plan import Plan
@@ -89,8 +90,8 @@ def plan(
     draft.apply_all(advance(mine, report, policy, world.recent))
     if report.complete:
         draft.release(mine.values())
-    # The relay's own troubles are told when they turn: there is no later look to wait for.
-    draft.release(each for each in world.alerts.values() if each.inhibited and each.cluster is None)
+    # The relay's own troubles, and what is posted, are told when they turn: no later look will come.
+    draft.release(each for each in world.alerts.values() if each.inhibited and _told_once(each))
     return _finish(draft, report, world, sights)
 
 
@@ -151,15 +152,20 @@ def close(
 def pass_time(at: datetime, world: World, policy: Policy, rules: Rules) -> tuple[Plan, World]:
     """Return what becomes true of the relay's own alerts because time passes, and the world after it.
 
-    The relay reports what it sees of itself only when that changes; in between no look lets it settle. And
-    mass deletions are told in intervals, whether the cluster can be read or not.
+    What the relay sees of itself, and what others post, is reported only when it changes; in between no look
+    lets it settle. And mass deletions are told in intervals, whether the cluster can be read or not.
     """
     draft = Draft(world, rules, at)
     for cluster in world.deletions:
         account = _account(cluster, at, world, policy)
         world = _count_deletions(account, cluster, world, draft, readable=False)
-    draft.apply_all(elapse([alert for alert in world.alerts.values() if alert.cluster is None], at, policy))
+    draft.apply_all(elapse([alert for alert in world.alerts.values() if _told_once(alert)], at, policy))
     return _finish(draft, Report(Watch(None, "time"), at, ()), world, dict(world.sights))
+
+
+def _told_once(alert: Alert) -> bool:
+    """Tell whether an alert is reported only when it turns."""
+    return alert.cluster is None or posted(alert.type)
 
 
 def _look_around(sight: Sight, report: Report, world: World, policy: Policy, draft: Draft) -> None:

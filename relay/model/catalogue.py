@@ -6,6 +6,7 @@ from datetime import timedelta
 from relay.model import details as d
 from relay.model import trust_details as t
 from relay.model.event import SubjectKind
+from relay.model.hook_types import LASTING, ONCE
 from relay.model.severity import Severity
 
 
@@ -266,6 +267,8 @@ CATALOGUE: dict[str, EventType] = {
             _K.FEED,
             d.FeedReset,
         ),
+        *(EventType(*row, lasting=False) for row in ONCE),
+        *(EventType(*row) for row in LASTING),
         EventType(
             "channel.failing",
             "A channel does not take messages; they wait.",

@@ -19,6 +19,8 @@ class SubjectKind(StrEnum):
     ISSUE = "issue"
     CLUSTER = "cluster"
     FEED = "feed"
+    HOOK = "hook"
+    INSTANCE = "instance"
     CHANNEL = "channel"
     DELIVERY = "delivery"
     TEMPLATE = "template"

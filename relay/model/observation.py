@@ -45,7 +45,8 @@ class Condition:
     ``identity`` are the labels of its fingerprint; never a free text. ``source`` is the part of the
     watch that shows it (a replica, a repository), empty when any of them may: a condition that is no
     longer shown ends only if its source could be read. ``severity`` None means the type's default.
-    ``looks`` is how many looks in a row must show it before it counts.
+    ``looks`` is how many looks in a row must show it before it counts. ``labels`` and ``annotations`` are
+    its own, where it came with some: those of its cluster are added, and the cluster's labels count.
     """
 
     type: str
@@ -56,6 +57,8 @@ class Condition:
     severity: Severity | None = None
     source: str = ""
     looks: int = 1
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

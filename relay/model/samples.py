@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from relay.model import details as d
 from relay.model.catalogue import CATALOGUE
 from relay.model.event import Event, Status, Subject, SubjectKind
+from relay.model.hook_samples import HOOK_DETAILS
 from relay.model.ids import stable_id
 from relay.model.severity import Severity
 from relay.model.trust_samples import TRUST_DETAILS
@@ -14,6 +15,7 @@ _REPLICA = "f2277ad178f7"
 
 _DETAILS: dict[str, tuple[str, str, d.Details]] = {
     **TRUST_DETAILS,
+    **HOOK_DETAILS,
     "trust.mass_deletion": (
         "prod",
         "7 deletions of trust data in cluster prod: prod/app, prod/api and 5 more",
@@ -345,7 +347,8 @@ def sample(type_name: str, status: Status | None = None, cluster: str = "prod") 
     if status is None:
         status = Status.FIRING if kind.lasting else Status.EVENT
     ended = status is Status.RESOLVED
-    gun = f"msr.example.com/{name}" if kind.subject is SubjectKind.REPOSITORY and name else None
+    signed = kind.subject is SubjectKind.REPOSITORY and type_name not in HOOK_DETAILS
+    gun = f"msr.example.com/{name}" if signed and name else None
     return Event(
         id=stable_id("evt", type_name, status),
         type=type_name,

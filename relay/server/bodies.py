@@ -14,11 +14,16 @@ _SECONDS: Final = 10.0
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
-async def read_body(request: web.Request, content_type: str, limit: int) -> bytes:
-    """Return the body. Raises RefusedError if it is of another type, over ``limit`` bytes, or slow."""
-    if request.content_type != content_type or "Content-Encoding" in request.headers:
+async def read_body(request: web.Request, content_type: str | None, limit: int) -> bytes:
+    """Return the body. Raises RefusedError if it is of another type, over ``limit`` bytes, or slow.
+
+    ``content_type`` None is for what is known not to come from a browser: any will do.
+    """
+    other = content_type is not None and request.content_type != content_type
+    if other or "Content-Encoding" in request.headers:
         raise RefusedError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"This takes nothing but {content_type}, not compressed."
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"This takes nothing but {content_type or 'JSON'}, not compressed.",
         )
     if (request.content_length or 0) > limit:
         raise _too_long(limit)

@@ -1,4 +1,4 @@
-"""The public listener: health, pages, API; and what all of its answers have in common."""
+"""The public listener: health, pages, API, hooks; and what all of its answers have in common."""
 
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,6 +14,7 @@ from relay.model.errors import StoreError
 from relay.server.acknowledging import AcknowledgePage
 from relay.server.api import api_routes, problem
 from relay.server.health import health_routes
+from relay.server.hooks import HookRoutes
 from relay.server.login import LoginPages, to_login
 from relay.server.refused import STORE_FAILS, Guesses, RefusedError
 from relay.server.service import Service
@@ -46,6 +47,7 @@ def public_app(
     app.add_routes(LoginPages(service, clock).routes())
     app.add_routes(assets().routes())
     app.add_routes(api_routes(service, stream))
+    app.add_routes(HookRoutes(service, clock, guesses).routes())
     return app
 
 
@@ -87,7 +89,7 @@ async def _answer(
         refused = STORE_FAILS
     except web.HTTPException as error:
         refused = _not_here(error)
-    if request.path.startswith("/api/"):
+    if request.path.startswith(("/api/", "/hooks/")):
         return problem(refused)
     elsewhere = to_login(request, refused)
     if elsewhere is not None:

@@ -10,6 +10,7 @@ from relay.engine.operate import Operator
 from relay.engine.routing import Router
 from relay.engine.scene import Scene
 from relay.engine.sending import Sender
+from relay.hooks import Hooks
 from relay.model.observation import Look
 from relay.render import Pages, Renderer
 from relay.server.access import Access
@@ -60,6 +61,7 @@ class Service:
     access: Access
     random_bytes: Callable[[int], bytes]
     running: Callable[[], Running]
+    hooks: Hooks = field(default_factory=Hooks)
 
 
 Serve = Callable[[], Service]

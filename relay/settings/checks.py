@@ -13,6 +13,7 @@ from relay.engine.rules import Match
 from relay.model.catalogue import CATALOGUE
 from relay.model.errors import Problem
 from relay.model.event import SubjectKind
+from relay.model.hook_types import posted
 from relay.model.patterns import Patterns, severities
 from relay.model.severity import Severity
 from relay.settings.root import Settings
@@ -25,7 +26,7 @@ _TIMES: Final = ("mute_during", "active_during")
 """The keys of a rule that name time intervals."""
 
 
-_NAMED = ("clusters", "channels", "rules", "heartbeats")
+_NAMED = ("clusters", "channels", "rules", "heartbeats", "hooks")
 
 
 def errors(document: Document, check_when: Callable[[str], None]) -> Iterator[Problem]:
@@ -42,6 +43,8 @@ def errors(document: Document, check_when: Callable[[str], None]) -> Iterator[Pr
         yield from _unknown(_channels_of(document, at), channels, document)
     yield from _unknown(_texts(document, ("heartbeats",), "channel"), channels, document)
     yield from _unknown(_text(document, ("evidence", "anchor", "channel")), channels, document)
+    clusters = [name for _, name in names["clusters"]]
+    yield from _unknown(_texts(document, ("hooks",), "cluster"), clusters, document, "cluster")
     yield from _unknown_intervals(document)
     for place, when in _texts(document, ("rules",), "when"):
         try:
@@ -51,12 +54,12 @@ def errors(document: Document, check_when: Callable[[str], None]) -> Iterator[Pr
 
 
 def _unknown(
-    named: Iterable[tuple[Loc, str]], channels: Sequence[str], document: Document
+    named: Iterable[tuple[Loc, str]], known: Sequence[str], document: Document, what: str = "channel"
 ) -> Iterator[Problem]:
-    for place, channel in named:
-        if channel not in channels:
-            hint = f"there are {', '.join(channels)}" if channels else "no channel is configured"
-            yield document.problem(place, f"there is no channel {channel!r}", hint)
+    for place, name in named:
+        if name not in known:
+            hint = f"there are {', '.join(known)}" if known else f"no {what} is configured"
+            yield document.problem(place, f"there is no {what} {name!r}", hint)
 
 
 def _unknown_intervals(document: Document) -> Iterator[Problem]:
@@ -276,11 +279,14 @@ def _told_later_warnings(settings: Settings, document: Document) -> Iterator[Pro
 
 def _group_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
     for at, rule in enumerate(settings.rules):
-        about = {CATALOGUE[name].subject for name in _types(rule.match)}
+        types = _types(rule.match)
+        about = {CATALOGUE[name].subject for name in types}
         labels = {label for cluster in settings.clusters for label in cluster.labels}
+        # What is posted brings labels of its own, which nobody knows before.
+        brought = any(map(posted, types))
         for word in () if rule.group is None or not about else rule.group.by:
             if word.startswith("labels."):
-                missing = word.removeprefix("labels.") not in labels
+                missing = not brought and word.removeprefix("labels.") not in labels
                 message = f"no cluster has the label of {word}: it tells nothing apart"
             else:
                 missing = not about & _HAVING.get(word, about)

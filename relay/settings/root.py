@@ -18,6 +18,7 @@ from relay.model.severity import Severity
 from relay.settings.cluster import ClusterSettings
 from relay.settings.evidence import EvidenceSettings
 from relay.settings.heartbeat import HeartbeatSettings
+from relay.settings.hook import HookSettings
 from relay.settings.server import ServerSettings
 
 
@@ -128,7 +129,7 @@ class Settings(RootSettings):
     rules: list[Rule] = Field(default_factory=list)
     """Which events go where. None: severity warning and worse goes to every channel."""
     inhibit: list[InhibitRule] = Field(default_factory=list)
-    """Which alerts cover others. An unreachable cluster always covers its other alerts."""
+    """Which alerts cover others. An unreachable cluster always covers others that are read there."""
     time_intervals: dict[str, OneOrMore] = Field(default_factory=dict)
     """Times that rules name in `mute_during` and `active_during`: per name one interval, or a list of which
     any may hold."""
@@ -150,6 +151,8 @@ class Settings(RootSettings):
     """The evidence log of the trust data's changes."""
     heartbeats: list[HeartbeatSettings] = Field(default_factory=list)
     """Signs of life, to dead man's switches and to channels."""
+    hooks: list[HookSettings] = Field(default_factory=list)
+    """What MSR and Alertmanager may post to this relay."""
     report_absence: ReportAbsence = timedelta(minutes=5)
     """After how long an absence the relay tells that it was away, at least 2m; `off`: never."""
 

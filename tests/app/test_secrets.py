@@ -41,5 +41,10 @@ def test_those_of_heartbeats_too() -> None:
     assert {"https://hc.example.com/5f0c8a1e-uuid", "5f0c8a1e-uuid", "proxy-pw"} <= set(found)
 
 
+def test_those_of_hooks_too() -> None:
+    hook = {"name": "h", "kind": "msr", "cluster": "prod", "secret": "the-secret-of-a-hook"}
+    assert "the-secret-of-a-hook" in secrets(Settings.model_validate({"hooks": [hook]}))
+
+
 def test_a_file_is_no_secret() -> None:
     assert secrets(Settings.model_validate({"store": "sqlite:///relay.db"})) == ()

@@ -63,6 +63,15 @@ def test_heartbeats_are_listed(shell: Shell) -> None:
     assert "secret-path" not in plain.out + plain.err
 
 
+def test_hooks_are_listed(shell: Shell) -> None:
+    hook = {"name": "alerts", "kind": "alertmanager", "cluster": "prod", "secret": "0123456789abcdef"}
+    shell.write({**GOOD, "hooks": [hook]})
+    plain = shell.run("check")
+    assert plain.status == 0, plain
+    assert "/hooks/alerts (alertmanager) tells of prod" in plain.out
+    assert "0123456789abcdef" not in plain.out + plain.err
+
+
 def test_all_errors_at_once_with_their_places(shell: Shell) -> None:
     shell.write("chanels: []\nclusters:\n  - {name: a, url: htps://x}\n")
     ended = shell.run("check")

@@ -46,7 +46,8 @@ def test_everything_that_is_commented_out_is_right(shell: Shell) -> None:
     file = shell.folder / "relay.yaml"
     file.write_text(code.sub(r"\1\2", RELAY_YAML))
     secret = "whsec_" + base64.b64encode(b"s" * 32).decode()
-    ended = shell.run("check", "--json", env={"SOC_SECRET": secret, "SMTP_PASSWORD": "p"})
+    env = {"SOC_SECRET": secret, "SMTP_PASSWORD": "p", "HOOK_SECRET": "7f3a9c0d5e8b41e2a6d4c3b2f1e0d9c8"}
+    ended = shell.run("check", "--json", env=env)
     assert ended.status == 0, ended
     assert [each["name"] for each in ended.json["channels"]] == ["security", "soc", "oncall"]
     assert [each["name"] for each in ended.json["rules"]] == ["trust deletions", "trouble"]

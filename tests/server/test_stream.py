@@ -35,6 +35,8 @@ async def happen(site: Site, *ids: str, type: str = "trust.deleted") -> None:
     await site.store.commit(Plan(at=things.NOW, events=tuple(things.event(id, type=type) for id in ids)))
     site.stream.step(Step.COMMITTED)
     await site.clock.advance(1)
+    # It reads in a thread: what happens next is to come after this.
+    await site.stream.wait(await site.store.newest_event() - 1, 10**9)
 
 
 async def said(answer: aiohttp.ClientResponse) -> dict[str, str]:

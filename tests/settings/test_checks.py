@@ -420,3 +420,48 @@ def test_absence_is_reported_after_a_while_or_never(
 def test_absence_is_no_shorter_than_what_is_noticed(reading: Reading) -> None:
     (told,) = errors(reading, GOOD + "report_absence: 30s\n")
     assert told.startswith("relay.yaml:7:17: report_absence: must be at least 2m")
+
+
+@pytest.mark.parametrize(
+    ("hook", "told"),
+    [
+        (
+            "{name: h, kind: msr, cluster: lab, secret: 0123456789abcdef}",
+            "relay.yaml:8:35: hooks[h].cluster: there is no cluster 'lab'",
+        ),
+        (
+            "{name: h, kind: msr, cluster: prod, secret: 0123456789abcde}",
+            "relay.yaml:8:49: hooks[h].secret: must have at least 16 characters: openssl rand -hex 32 makes",
+        ),
+        (
+            "{name: h, kind: msr, cluster: prod, secret: 0123456789/abcdef}",
+            "relay.yaml:8:49: hooks[h].secret: may have letters, digits and . _ ~ - only: it may stand in a",
+        ),
+        ("{name: h, kind: msr, cluster: prod}", "relay.yaml:8:5: hooks[h].secret: "),
+        (
+            "{name: h, kind: harbor, cluster: prod, secret: 0123456789abcdef}",
+            "relay.yaml:8:21: hooks[h].kind: ",
+        ),
+        (
+            "{name: a/b, kind: msr, cluster: prod, secret: 0123456789abcdef}",
+            "relay.yaml:8:12: hooks[a/b].name",
+        ),
+    ],
+)
+def test_a_hook_that_cannot_be(reading: Reading, hook: str, told: str) -> None:
+    (found,) = errors(reading, GOOD + f"hooks:\n  - {hook}\n")
+    assert found.startswith(told)
+    assert "0123456789" not in found
+
+
+def test_a_hooks_name_may_stand_once(reading: Reading) -> None:
+    one = "  - {name: h, kind: msr, cluster: prod, secret: 0123456789abcdef}\n"
+    (found,) = errors(reading, GOOD + "hooks:\n" + one + one)
+    assert found == "relay.yaml:9:12: hooks[h].name: 'h' is taken"
+
+
+def test_the_labels_of_what_is_posted_are_not_known_before(reading: Reading) -> None:
+    rule = "  - {{name: r, match: {{type: {}}}, channels: [ops], group: {{by: labels.alertname}}}}\n"
+    assert warnings(reading, GOOD + rule.format("alertmanager.alert")) == []
+    (found,) = warnings(reading, GOOD + rule.format("cluster.issue"))
+    assert "labels.alertname" in found

@@ -1,0 +1,112 @@
+"""``/hooks/NAME``: what MSR and Alertmanager post. It is answered only once it is committed."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from aiohttp import web
+from pydantic import SecretStr
+
+from relay.engine.limits import Window
+from relay.hooks import Hook, UnreadableError, read, unreadable
+from relay.model.clock import Clock
+from relay.server.bodies import read_body
+from relay.server.refused import Guesses, RefusedError
+from relay.server.service import Service
+
+_log = structlog.get_logger("relay.hooks")
+
+BODY_BYTES: Final = 1024 * 1024
+"""The most that may be posted at once; Alertmanager posts whole groups."""
+_LINES, _PER = 10, 60.0
+_REALM: Final = 'Bearer realm="msr-relay hooks"'
+_LOST: Final = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+"""What the sender will not send again, so that what it told would be lost without a word."""
+
+
+class HookRoutes:
+    """The routes of all hooks. What is refused is logged, at most so many times a minute."""
+
+    def __init__(self, service: Callable[[], Service], clock: Clock, guesses: Guesses) -> None:
+        self._service = service
+        self._clock = clock
+        self._guesses = guesses
+        self._window = Window(_LINES, _PER)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is to be routed here."""
+        return [web.post("/hooks/{hook}", self.take), web.post("/hooks/{hook}/{secret}", self.take)]
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Take what was posted: 200 only once it is committed. Raises RefusedError, or StoreError."""
+        hooks = self._service().hooks
+        hook = self._let_in(request, hooks.by_name.get(request.match_info["hook"]))
+        now = self._clock.now()
+        body = b""
+        try:
+            body = await read_body(request, None, BODY_BYTES)
+            report = read(hook, body, now)
+        except UnreadableError as error:
+            refused = RefusedError(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "This cannot be understood.",
+                f"For a hook of kind {hook.kind}, {error}.",
+            )
+            reason = str(error)
+        except RefusedError as error:
+            if error.status not in _LOST:
+                raise
+            refused, reason = error, str(error)
+        else:
+            await hooks.take(report)
+            return web.json_response({"taken": len(report.sources) + len(report.facts)})
+        self._warn("what was posted to a hook cannot be understood", hook=hook.name, reason=reason)
+        # First: if that cannot be kept, the sender is to try again.
+        await hooks.take(unreadable(hook, reason, body, now))
+        raise refused
+
+    def _let_in(self, request: web.Request, hook: Hook | None) -> Hook:
+        """Return the hook. Raises RefusedError unless the request bears its secret."""
+        given = request.match_info.get("secret") or _bearer(request)
+        if not given:
+            raise _unauthorized(
+                "A secret is missing.",
+                "Send the header Authorization: Bearer SECRET with the hook's secret, or post to "
+                "/hooks/NAME/SECRET.",
+                _REALM,
+            )
+        expected = SecretStr("") if hook is None else hook.secret
+        right = hmac.compare_digest(_digest(given), _digest(expected.get_secret_value()))
+        if hook is None or not right:
+            self._warn("a post was refused: no such hook, or a wrong secret", hook=hook and hook.name)
+            self._guesses.count()
+            # One answer for both: it does not tell which hooks there are.
+            raise _unauthorized(
+                "There is no such hook, or its secret is another one.",
+                "See hooks in the relay's configuration.",
+                f'{_REALM}, error="invalid_token"',
+            )
+        return hook
+
+    def _warn(self, event: str, **fields: object) -> None:
+        now = self._clock.monotonic()
+        if self._window.wait(now) == 0:
+            self._window.take(now)
+            _log.warning(event, **fields)
+
+
+def _bearer(request: web.Request) -> str:
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    return given.strip() if scheme.lower() == "bearer" else ""
+
+
+def _unauthorized(title: str, advice: str, challenge: str) -> RefusedError:
+    return RefusedError(HTTPStatus.UNAUTHORIZED, title, advice, headers={"WWW-Authenticate": challenge})
+
+
+def _digest(secret: str) -> bytes:
+    # Of one length, so that a comparison does not tell that of the secret.
+    return hashlib.sha256(secret.encode(errors="backslashreplace")).digest()
