@@ -4,6 +4,7 @@ from relay.store.errors import CursorMovedError
 from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.pruning import Cut
 from relay.store.queue import Claim, Waiting
+from relay.store.queues import Queue
 from relay.store.reads import Filter
 from relay.store.schema import ALIVE
 from relay.store.store import Store
@@ -18,6 +19,7 @@ __all__ = [
     "Deed",
     "EvidenceCut",
     "Filter",
+    "Queue",
     "Settlement",
     "Store",
     "Stretch",

@@ -18,13 +18,15 @@ from relay.model.observation import CursorMove
 from relay.model.plan import Group, Plan, Rewrite
 from relay.model.silence import Acknowledgement, Silence
 from relay.model.steps import Reach, Step, pass_by
+from relay.model.telemetry import Telemetry
 from relay.model.trust import Kept
-from relay.store import evidence, pruning, queue, reads, trust, writes
+from relay.store import evidence, pruning, queue, queues, reads, trust, writes
 from relay.store.database import FileLock, connect, create_file, file_of, parse_url, plain_errors
 from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.migrate import upgrade
 from relay.store.pruning import Cut
 from relay.store.queue import Claim, Waiting
+from relay.store.queues import Queue
 from relay.store.reads import Filter
 from relay.store.writer import Handler, Writer
 from relay.store.writes import Deed, Settlement
@@ -38,12 +40,20 @@ class Store:
     Reads run on one thread, writes on another; a write has returned only when it is durable.
     """
 
-    def __init__(self, url: str, *, reach: Reach = pass_by, alone: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        reach: Reach = pass_by,
+        alone: bool = False,
+        telemetry: Telemetry = Telemetry(),  # noqa: B008
+    ) -> None:
         """Open a store and bring its tables up to this release; blocks. Raises StoreError.
 
         ``alone``: see ``for_running``.
         """
         self._reach = reach
+        self._telemetry = telemetry
         self._url = parse_url(url)
         with contextlib.ExitStack() as opened:
             path = file_of(self._url)
@@ -65,9 +75,15 @@ class Store:
         self._closed = False
 
     @classmethod
-    def for_running(cls, url: str, *, reach: Reach = pass_by) -> Self:
+    def for_running(
+        cls,
+        url: str,
+        *,
+        reach: Reach = pass_by,
+        telemetry: Telemetry = Telemetry(),  # noqa: B008
+    ) -> Self:
         """Open a store as the one process that may run on it. Raises StoreBusyError if another does."""
-        return cls(url, reach=reach, alone=True)
+        return cls(url, reach=reach, alone=True, telemetry=telemetry)
 
     def close(self) -> None:
         """Make durable what has been submitted, and let go of the database; blocks. May be called again."""
@@ -82,17 +98,17 @@ class Store:
         Raises CursorMovedError if the plan's cursor is not where it was read, or if an anchor of the evidence
         states another head than it has by now.
         """
-        await self._write(self._commit, plan)
+        await self._write(self._commit, plan, "commit")
         self._reach(Step.COMMITTED)
 
     async def settle(self, settlement: Settlement) -> None:
         """Record an attempt and what it made of its delivery."""
-        await self._write(self._settle, settlement)
+        await self._write(self._settle, settlement, "settle")
         self._reach(Step.SETTLED)
 
     async def rewrite(self, found: Rewrite) -> None:
         """Write what became of waiting deliveries: all of it, or nothing if any is finished already."""
-        await self._write(self._rewrite, found)
+        await self._write(self._rewrite, found, "rewrite")
         self._reach(Step.REWRITTEN)
 
     async def look_again(self, state: DeliveryState, now: datetime) -> None:
@@ -294,6 +310,10 @@ class Store:
         """Return how many deliveries of a channel are pending."""
         return await self._read(queue.count_waiting, channel)
 
+    async def queues(self, now: datetime) -> dict[str, Queue]:
+        """Return how much waits, by channel; channels for which nothing waits are left out."""
+        return await self._read(queues.queues, now)
+
     async def count_unrouted(self) -> int:
         """Return how many events no rule took."""
         return await self._read(reads.count_unrouted)
@@ -358,8 +378,8 @@ class Store:
         self._reach(Step.SETTLING)
         return done
 
-    async def _write(self, handler: Handler, item: Any) -> Any:
-        with plain_errors():
+    async def _write(self, handler: Handler, item: Any, operation: str = "write") -> Any:
+        with self._telemetry.storing(operation), plain_errors():
             return await self._writer.write(handler, item)
 
     async def _read(self, reader: Callable[..., T], *arguments: Any) -> T:
@@ -369,5 +389,5 @@ class Store:
 
         if self._closed:
             raise StoreError("store: closed")
-        with plain_errors():
+        with self._telemetry.storing("read"), plain_errors():
             return await asyncio.get_running_loop().run_in_executor(self._reader, run)
