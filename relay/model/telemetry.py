@@ -1,7 +1,7 @@
 """What the parts of the relay tell of what they do, for whoever measures or traces it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from enum import StrEnum
 from relay.model.delivery import Delivery, Outcome
 from relay.model.event import Event
 from relay.model.observation import Failure, Watch
-from relay.model.plan import Plan
+from relay.model.plan import Plan, Rewrite
 
 
 class LookOutcome(StrEnum):
@@ -90,8 +90,7 @@ class Attempted:
 class Telemetry:
     """Is told what happens. This one keeps nothing; those that do override what they want to know.
 
-    All methods return at once and raise nothing. ``storing`` may be used from any thread, the others from that
-    of the event loop.
+    All methods return at once and raise nothing. They are called on the event loop.
     """
 
     def looking(self, watch: Watch, at: datetime) -> None:
@@ -100,19 +99,19 @@ class Telemetry:
     def looked(self, looked: Looked) -> None:
         """A watcher has looked."""
 
-    def committed(self, watch: Watch | None, plan: Plan, now: datetime) -> None:
+    def committed(self, watch: Watch | None, plan: Plan) -> None:
         """What a report made true is durable. ``watch`` is None where time alone made it true."""
 
     def attempted(self, attempted: Attempted) -> None:
         """An attempt is recorded."""
 
-    def rewritten(self, before: Mapping[int, Delivery], after: Iterable[Delivery]) -> None:
-        """Waiting deliveries have become these; ``before`` has them by number as they were, where known."""
+    def rewritten(self, before: Mapping[str, Delivery], rewrite: Rewrite) -> None:
+        """Waiting deliveries have become these; ``before`` has them by id as they were, where known."""
 
     def storing(self, operation: str) -> AbstractContextManager[None]:
-        """Return what surrounds one use of the store: ``commit``, ``settle``, ``rewrite``, ``read``, ``write``.
+        """Return what surrounds one use of the store; what that raises passes through it.
 
-        What the use raises passes through it.
+        ``operation`` is ``commit``, ``settle``, ``rewrite``, ``write`` (any other one) or ``read``.
         """
         del operation
         return nullcontext()
@@ -139,28 +138,28 @@ class Several(Telemetry):
         for member in self.members:
             member.looked(looked)
 
-    def committed(self, watch: Watch | None, plan: Plan, now: datetime) -> None:
+    def committed(self, watch: Watch | None, plan: Plan) -> None:
         """Tell each."""
         for member in self.members:
-            member.committed(watch, plan, now)
+            member.committed(watch, plan)
 
     def attempted(self, attempted: Attempted) -> None:
         """Tell each."""
         for member in self.members:
             member.attempted(attempted)
 
-    def rewritten(self, before: Mapping[int, Delivery], after: Iterable[Delivery]) -> None:
+    def rewritten(self, before: Mapping[str, Delivery], rewrite: Rewrite) -> None:
         """Tell each."""
-        found = list(after)
         for member in self.members:
-            member.rewritten(before, found)
+            member.rewritten(before, rewrite)
 
-    def storing(self, operation: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def storing(self, operation: str) -> Iterator[None]:
         """Surround one use of the store by what each has for it."""
-        stack = ExitStack()
-        for member in self.members:
-            stack.enter_context(member.storing(operation))
-        return stack
+        with ExitStack() as stack:
+            for member in self.members:
+                stack.enter_context(member.storing(operation))
+            yield
 
     def traceparent(self, delivery: Delivery) -> str | None:
         """Return the first that one of them has."""

@@ -35,7 +35,7 @@ def queues(connection: Connection, now: datetime) -> dict[str, Queue]:
     query = (
         select(
             deliveries.c.channel,
-            # Counted side by side: grouped by state as well, SQLite would sort, or read all that was ever sent.
+            # Side by side: grouped by state as well, SQLite would sort, or read all that was ever sent.
             *(
                 func.sum(case((deliveries.c.state == literal_column(f"'{state}'"), 1), else_=0))
                 for state in _UNFINISHED
