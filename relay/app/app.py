@@ -1,12 +1,14 @@
 """The running relay: starts everything, reloads, stops gracefully."""
 
 import asyncio
+import platform
 import random
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
 import structlog
+from aiohttp import web
 
 from relay.app import build
 from relay.app.build import Tools
@@ -14,6 +16,8 @@ from relay.app.chores import Chore, Heartbeat, Heartbeats, cancel, for_ever
 from relay.app.clients import Clients
 from relay.app.places import control_socket
 from relay.app.reload import watch_files
+from relay.app.scraping import Queues, Scraping
+from relay.app.watchdog import Watchdog
 from relay.engine.absence import Presence
 from relay.engine.anchoring import Anchorer, Anchoring
 from relay.engine.desk import Desk
@@ -33,6 +37,10 @@ from relay.model.errors import ConfigError, StoreError
 from relay.model.evidence import BrokenChainError
 from relay.model.steps import Reach, pass_by
 from relay.server import Listener, Service, control_app, link_key, public_app
+from relay.server.api import let_in
+from relay.server.metrics import Metrics
+from relay.server.metrics_route import metrics_routes
+from relay.server.refused import Guesses
 from relay.settings import Configuration, Settings
 from relay.store import Cut, EvidenceCut, Store
 from relay.watch.supervisor import Supervisor
@@ -76,6 +84,8 @@ class App:
         self._reach = reach
         self._random_bytes = random_bytes
         self._pages = build.pages(self._settings, clock)
+        self._metrics = Metrics(clock)
+        self._guesses = Guesses(clock)
         self._dispatcher = Dispatcher()
         self._senders: list[Sender] = []
         self._supervisors: list[Supervisor] = []
@@ -89,7 +99,9 @@ class App:
         """Run until ``stopping`` is set; reload whenever ``reloading`` is."""
         settings = self._settings
         url = settings.store.get_secret_value()
-        store = await asyncio.to_thread(lambda: Store.for_running(url, reach=self._reach))
+        store = await asyncio.to_thread(
+            lambda: Store.for_running(url, reach=self._reach, telemetry=self._metrics)
+        )
         async with AsyncExitStack() as stack:
             # In a thread: a database that hangs must not keep a second signal from being heard.
             stack.push_async_callback(asyncio.to_thread, store.close)
@@ -97,7 +109,13 @@ class App:
             stack.push_async_callback(http.close)
             clients = Clients(http, self._clock)
             key = await link_key(store, self._random_bytes)
-            self._tools = Tools(self._clock, self._source, store, http, clients, self._reach, key)
+            self._tools = Tools(
+                self._clock, self._source, store, http, clients, self._reach, key, self._metrics
+            )
+            self._watchdog = Watchdog(store, self._clock, lambda: self._dispatcher.loops)
+            queues = Queues(store, self._clock)
+            stack.push_async_callback(queues.close)
+            self._scraping = self._scraped(queues)
             self._desk = Desk(store)
             self._emergency = Emergency(store, self._clock, self._enabled)
             listeners = await self._listen()
@@ -108,6 +126,7 @@ class App:
                 asyncio.create_task(for_ever(chore, self._clock))
                 for chore in (
                     self._emergency.run,
+                    self._watchdog.run,
                     self._prune_regularly,
                     self._presence.beat,
                     self._presence.tell,
@@ -141,6 +160,7 @@ class App:
         reasons: dict[str, str] = {}
         if not self.ready.is_set():
             reasons["relay"] = "starting"
+        reasons.update(self._watchdog.troubles)
         if self._emergency.error is not None:
             reasons["store"] = self._emergency.error
         now = self._clock.monotonic()
@@ -152,13 +172,31 @@ class App:
 
     async def _listen(self) -> AsyncExitStack:
         stack = AsyncExitStack()
-        public = Listener(public_app(self.health, self._service, self._clock))
+        metrics = metrics_routes(self._scraping, self._may_scrape)
+        public = Listener(public_app(self.health, self._service, self._clock, metrics))
         self.port = await public.on_tcp(self._settings.server.listen)
         stack.push_async_callback(public.close)
         control = Listener(control_app(self._operator))
         await control.on_socket(control_socket(self._settings.store.get_secret_value()))
         stack.push_async_callback(control.close)
         return stack
+
+    def _scraped(self, queues: Queues) -> Scraping:
+        return Scraping(
+            self._metrics,
+            queues,
+            self._clock,
+            platform.node(),
+            troubles=self.health,
+            loops=lambda: self._dispatcher.loops,
+            alerts=lambda: self._intake.alerts if self.ready.is_set() else (),
+            supervisors=lambda: self._supervisors,
+        )
+
+    async def _may_scrape(self, request: web.Request) -> None:
+        """Raise RefusedError for whoever is not to read the metrics."""
+        if not self._settings.server.metrics.public:
+            let_in(request, self._service(), self._guesses)
 
     def _service(self) -> Service:
         links = build.links(self._settings, self._tools)
@@ -175,6 +213,7 @@ class App:
             build.setting(settings, found),
             lambda names: self._dispatcher.wake(names),
             reach=self._reach,
+            telemetry=tools.telemetry,
         )
         await self._intake.start(self._clock.now())
         await self._desk.load(self._clock.now())
@@ -239,6 +278,7 @@ class App:
         await self._dispatcher.stop(grace)
         loops = build.loops(self._senders, tools, self._news, await tools.store.healths(), self._scene)
         await self._dispatcher.replace(loops, grace)
+        self._metrics.know(self._settings.channel_names, self._rules())
 
     def _scene(self) -> Scene:
         """Return what holds now."""

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -34,6 +34,7 @@ from relay.model.event import Event
 from relay.model.observation import Report
 from relay.model.silence import Acknowledgement
 from relay.model.steps import Reach
+from relay.model.telemetry import Telemetry
 from relay.render import ExpressionError, Pages, Renderer, expression
 from relay.server import Links
 from relay.settings import DampingSettings, Settings
@@ -55,6 +56,7 @@ class Tools:
     clients: Clients
     reach: Reach
     link_key: str
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
 
 def renderer(settings: Settings, clock: Clock) -> Renderer:
@@ -143,7 +145,9 @@ def supervisors(
     store_failed: Callable[[StoreError], None],
 ) -> list[Supervisor]:
     """Return what keeps the watchers looking."""
-    return [Supervisor(each, take, tools.clock, tools.source, store_failed) for each in found]
+    return [
+        Supervisor(each, take, tools.clock, tools.source, store_failed, tools.telemetry) for each in found
+    ]
 
 
 def links(settings: Settings, tools: Tools) -> Links:
@@ -211,6 +215,7 @@ def loops(
             healths.get(sender.channel.name),
             scene=scene,
             reach=tools.reach,
+            telemetry=tools.telemetry,
         )
         for sender in found
     ]

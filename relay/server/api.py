@@ -100,7 +100,7 @@ def _handler(
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
         found = service()
-        _let_in(request, found, guesses)
+        let_in(request, found, guesses)
         body = await _body(request) if operation.method == "POST" else {}
         try:
             done = await operation.do(Call(found, dict(request.match_info), body))
@@ -114,7 +114,7 @@ def _handler(
     return handle
 
 
-def _let_in(request: web.Request, service: Service, guesses: Guesses) -> None:
+def let_in(request: web.Request, service: Service, guesses: Guesses) -> None:
     """Raise RefusedError unless the request bears the token."""
     if service.api_token is None:
         raise RefusedError(

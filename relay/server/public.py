@@ -1,7 +1,7 @@
 """The public listener: health, pages, API; and what all of its answers have in common."""
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -29,12 +29,18 @@ _FAILED: Final = "The relay failed to answer. Its log says more.\n"
 
 
 def public_app(
-    health: Callable[[], Mapping[str, str]], service: Callable[[], Service], clock: Clock
+    health: Callable[[], Mapping[str, str]],
+    service: Callable[[], Service],
+    clock: Clock,
+    routes: Iterable[web.RouteDef] = (),
 ) -> web.Application:
-    """Return the application of the public listener. ``service`` is asked by each request."""
+    """Return the application of the public listener, with these further ``routes``.
+
+    ``service`` is asked by each request.
+    """
     guesses = Guesses(clock)
     app = web.Application(middlewares=[_middleware(service)])
-    app.add_routes(health_routes(health))
+    app.add_routes([*health_routes(health), *routes])
     app.add_routes(AcknowledgePage(service, clock, guesses).routes())
     app.add_routes(api_routes(service, guesses))
     return app

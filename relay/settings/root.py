@@ -75,6 +75,14 @@ def _check_window(window: timedelta) -> timedelta:
     return window
 
 
+class MetricsSettings(Section):
+    """What Prometheus reads at `/metrics`: counts and measurements, with the names that are configured."""
+
+    public: bool = True
+    """Whether everybody may read them who reaches `listen`: by default that is this machine alone. `false`:
+    only with a token."""
+
+
 class ServerSettings(Section):
     """The HTTP listener."""
 
@@ -86,6 +94,8 @@ class ServerSettings(Section):
     """How long the links in messages, by which anybody can acknowledge, may be used."""
     api_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = None
     """What programs send as `Authorization: Bearer …`; at least 16 characters. Without it, no API."""
+    metrics: MetricsSettings = MetricsSettings()
+    """Who may read the metrics."""
 
 
 class RetentionSettings(Section):

@@ -77,9 +77,12 @@ class Supervisor:
 
         Too long is so many ``times`` the interval, and at ``least`` so many seconds.
         """
-        every = self.watcher.options.every.total_seconds()
-        age = now - (self._started if self.looked_at is None else self.looked_at)
+        every, age = self.watcher.options.every.total_seconds(), self.age(now)
         return age if age > max(times * every, least) else None
+
+    def age(self, now: float) -> float:
+        """Return how many seconds ago the last look ended, or since it runs."""
+        return now - (self._started if self.looked_at is None else self.looked_at)
 
     def behind(self, now: float) -> float:
         """Return how many seconds ago the last look began that could read everything, or since it runs."""
