@@ -278,7 +278,8 @@ class App:
         await self._dispatcher.stop(grace)
         loops = build.loops(self._senders, tools, self._news, await tools.store.healths(), self._scene)
         await self._dispatcher.replace(loops, grace)
-        self._metrics.know(self._settings.channel_names, self._rules())
+        names = self._settings.channel_names
+        self._metrics.know(names, self._rules(), self._intake.setting.watched)
 
     def _scene(self) -> Scene:
         """Return what holds now."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import product
 from typing import Final
 
 from prometheus_client import (
@@ -23,13 +24,14 @@ from prometheus_client.exposition import choose_encoder
 
 from relay import __version__
 from relay.model.alert import Alert
+from relay.model.catalogue import CATALOGUE
 from relay.model.clock import Clock
-from relay.model.delivery import ChannelHealth, ChannelState, Delivery, DeliveryState, Outcome
+from relay.model.delivery import ChannelHealth, ChannelState, Delivery, DeliveryState, Outcome, Reason
 from relay.model.errors import StoreError
 from relay.model.event import Status
 from relay.model.observation import Watch
 from relay.model.plan import Plan, Rewrite
-from relay.model.telemetry import Attempted, Looked, Telemetry, cause_of
+from relay.model.telemetry import Attempted, Looked, LookOutcome, Telemetry, cause_of
 from relay.store import CursorMovedError, Queue
 
 _PREFIX: Final = "msr_relay"
@@ -161,16 +163,20 @@ class Metrics(Telemetry):
         self.described: Sequence[Described] = tuple(make.described)
         ProcessCollector(registry=self.registry)
 
-    def know(self, channels: Iterable[str], rules: Iterable[str]) -> None:
+    def know(self, channels: Iterable[str], rules: Iterable[str], watches: Iterable[Watch]) -> None:
         """Show what is configured with zeros before anything has happened, so that a rate sees the first."""
         for channel in channels:
+            self._delivery.labels(channel)
             for outcome in Outcome:
                 self._attempt.labels(channel, outcome)
-            self._delivery.labels(channel)
-            for state in (*_SENT, DeliveryState.DEAD):
-                self._deliveries.labels(channel, state, "new")
+            for state, reason in product((*_SENT, DeliveryState.DEAD), Reason):
+                self._deliveries.labels(channel, state, reason)
         for rule in rules:
             self._matches.labels(rule)
+        for watch, ended in product(watches, LookOutcome):
+            self._look.labels(watch.cluster or "", watch.watcher, ended)
+        for event_type in CATALOGUE:
+            self._unrouted.labels(event_type)
         for operation in ("commit", "settle", "rewrite", "write", "read"):
             self._store.labels(operation)
             self._store_errors.labels(operation)

@@ -21,6 +21,7 @@ PROGRAMS = {
     "notary": ("notary", "notary-server"),
     "postgresql": ("initdb", "pg_ctl", "postgres"),
     "chromium": ("chromium",),
+    "prometheus": ("prometheus", "promtool"),
 }
 
 
