@@ -148,6 +148,9 @@ class LogSettings(Section):
     """The least level that is written."""
     format: Literal["auto", "console", "json"] = "auto"
     """`auto`: readable on a terminal, JSON otherwise."""
+    repeat_every: Duration = timedelta(minutes=10)
+    """How often the same trouble with the same thing is written while it lasts, with the number of lines that
+    were left out; `0s`: each time."""
 
 
 ReportAbsence = Annotated[
