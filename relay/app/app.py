@@ -1,7 +1,6 @@
 """The running relay: starts everything, reloads, stops gracefully."""
 
 import asyncio
-import platform
 import random
 import secrets
 from collections.abc import Callable, Mapping
@@ -14,10 +13,9 @@ from relay.app import build
 from relay.app.build import Tools
 from relay.app.chores import Chore, Heartbeat, Heartbeats, cancel, for_ever
 from relay.app.clients import Clients
+from relay.app.insight import Insight
 from relay.app.places import control_socket
 from relay.app.reload import watch_files
-from relay.app.scraping import Queues, Scraping
-from relay.app.watchdog import Watchdog
 from relay.engine.absence import Presence
 from relay.engine.anchoring import Anchorer, Anchoring
 from relay.engine.desk import Desk
@@ -38,7 +36,6 @@ from relay.model.evidence import BrokenChainError
 from relay.model.steps import Reach, pass_by
 from relay.server import Listener, Service, control_app, link_key, public_app
 from relay.server.api import let_in
-from relay.server.metrics import Metrics
 from relay.server.metrics_route import metrics_routes
 from relay.server.refused import Guesses
 from relay.settings import Configuration, Settings
@@ -53,6 +50,13 @@ _CHORE_PAUSE = 5.0
 _TIME_EVERY = 5.0
 _LATE = 3
 _LATE_SECONDS = 60.0
+
+_FIXED: tuple[Callable[[Settings], object], ...] = (
+    lambda settings: settings.store,
+    lambda settings: settings.server.listen,
+    lambda settings: settings.telemetry,
+)
+"""What counts from the start on, whatever is read later."""
 
 Reread = Callable[[], Configuration]
 """Reads the configuration anew. Raises ConfigError."""
@@ -84,7 +88,7 @@ class App:
         self._reach = reach
         self._random_bytes = random_bytes
         self._pages = build.pages(self._settings, clock)
-        self._metrics = Metrics(clock)
+        self._insight = Insight(self._settings, clock)
         self._guesses = Guesses(clock)
         self._dispatcher = Dispatcher()
         self._senders: list[Sender] = []
@@ -99,8 +103,9 @@ class App:
         """Run until ``stopping`` is set; reload whenever ``reloading`` is."""
         settings = self._settings
         url = settings.store.get_secret_value()
+        telemetry = self._insight.telemetry
         store = await asyncio.to_thread(
-            lambda: Store.for_running(url, reach=self._reach, telemetry=self._metrics)
+            lambda: Store.for_running(url, reach=self._reach, telemetry=telemetry)
         )
         async with AsyncExitStack() as stack:
             # In a thread: a database that hangs must not keep a second signal from being heard.
@@ -109,13 +114,15 @@ class App:
             stack.push_async_callback(http.close)
             clients = Clients(http, self._clock)
             key = await link_key(store, self._random_bytes)
-            self._tools = Tools(
-                self._clock, self._source, store, http, clients, self._reach, key, self._metrics
+            self._tools = Tools(self._clock, self._source, store, http, clients, self._reach, key, telemetry)
+            stack.push_async_callback(self._insight.close)
+            self._insight.begin(
+                store,
+                troubles=self.health,
+                loops=lambda: self._dispatcher.loops,
+                alerts=lambda: self._intake.alerts if self.ready.is_set() else (),
+                supervisors=lambda: self._supervisors,
             )
-            self._watchdog = Watchdog(store, self._clock, lambda: self._dispatcher.loops)
-            queues = Queues(store, self._clock)
-            stack.push_async_callback(queues.close)
-            self._scraping = self._scraped(queues)
             self._desk = Desk(store)
             self._emergency = Emergency(store, self._clock, self._enabled)
             listeners = await self._listen()
@@ -126,7 +133,7 @@ class App:
                 asyncio.create_task(for_ever(chore, self._clock))
                 for chore in (
                     self._emergency.run,
-                    self._watchdog.run,
+                    self._insight.run,
                     self._prune_regularly,
                     self._presence.beat,
                     self._presence.tell,
@@ -160,7 +167,7 @@ class App:
         reasons: dict[str, str] = {}
         if not self.ready.is_set():
             reasons["relay"] = "starting"
-        reasons.update(self._watchdog.troubles)
+        reasons.update(self._insight.troubles)
         if self._emergency.error is not None:
             reasons["store"] = self._emergency.error
         now = self._clock.monotonic()
@@ -172,7 +179,7 @@ class App:
 
     async def _listen(self) -> AsyncExitStack:
         stack = AsyncExitStack()
-        metrics = metrics_routes(self._scraping, self._may_scrape)
+        metrics = metrics_routes(self._insight.scrape, self._may_scrape)
         public = Listener(public_app(self.health, self._service, self._clock, metrics))
         self.port = await public.on_tcp(self._settings.server.listen)
         stack.push_async_callback(public.close)
@@ -180,18 +187,6 @@ class App:
         await control.on_socket(control_socket(self._settings.store.get_secret_value()))
         stack.push_async_callback(control.close)
         return stack
-
-    def _scraped(self, queues: Queues) -> Scraping:
-        return Scraping(
-            self._metrics,
-            queues,
-            self._clock,
-            platform.node(),
-            troubles=self.health,
-            loops=lambda: self._dispatcher.loops,
-            alerts=lambda: self._intake.alerts if self.ready.is_set() else (),
-            supervisors=lambda: self._supervisors,
-        )
 
     async def _may_scrape(self, request: web.Request) -> None:
         """Raise RefusedError for whoever is not to read the metrics."""
@@ -279,7 +274,7 @@ class App:
         loops = build.loops(self._senders, tools, self._news, await tools.store.healths(), self._scene)
         await self._dispatcher.replace(loops, grace)
         names = self._settings.channel_names
-        self._metrics.know(names, self._rules(), self._intake.setting.watched)
+        self._insight.know(names, self._rules(), self._intake.setting.watched)
 
     def _scene(self) -> Scene:
         """Return what holds now."""
@@ -334,8 +329,12 @@ class App:
             await self._news.config_rejected(self._where, [str(problem) for problem in error.problems])
             return
         old = self._settings
-        if (fresh.store, fresh.server.listen) != (old.store, old.server.listen):
-            _log.warning("a changed store or server.listen counts only after a restart")
+        if (fresh.store, fresh.server.listen, fresh.telemetry) != (
+            old.store,
+            old.server.listen,
+            old.telemetry,
+        ):
+            _log.warning("a changed store, server.listen or telemetry counts only after a restart")
         tools = self._tools
         found = list(build.watchers(fresh, tools))
         # Everything that can fail is made before anything is changed.

@@ -192,6 +192,7 @@ def senders(
             rules=rules,
             acknowledged=acknowledged,
             acknowledge_url=acknowledge_url(settings, tools, channel.name),
+            traceparent=tools.telemetry.traceparent,
         )
         for channel in settings.destinations
     ]
@@ -240,6 +241,8 @@ def secrets(settings: Settings) -> tuple[str, ...]:
         for secret in (heartbeat.url, heartbeat.proxy):
             if secret is not None:
                 found += [secret.get_secret_value(), *secret_parts(secret.get_secret_value())]
+    for header in settings.telemetry.otlp_headers.values():
+        found += [header.get_secret_value(), *secret_parts(header.get_secret_value())]
     return tuple(secret for secret in found if secret)
 
 

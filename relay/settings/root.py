@@ -19,6 +19,7 @@ from relay.model.severity import Severity
 from relay.settings.cluster import ClusterSettings, Url
 from relay.settings.evidence import EvidenceSettings
 from relay.settings.heartbeat import HeartbeatSettings
+from relay.settings.telemetry import TelemetrySettings
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """What a bearer token may be (RFC 6750, 2.1)."""
@@ -200,6 +201,8 @@ class Settings(RootSettings):
     """How long a graceful stop may take."""
     log: LogSettings = LogSettings()
     """The relay's own log."""
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """Where traces go."""
     evidence: EvidenceSettings = EvidenceSettings()
     """The evidence log of the trust data's changes."""
     heartbeats: list[HeartbeatSettings] = Field(default_factory=list)
