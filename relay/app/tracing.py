@@ -5,6 +5,7 @@ what is stored anyway, so that a trace goes on in another process, after a resta
 """
 
 import hashlib
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +32,9 @@ _PATH: Final = "/v1/traces"
 _QUEUE: Final = 20_000
 """Spans that wait to be exported; a page of the changefeed is a thousand events."""
 _MOST_LINKS: Final = 128
+_CLOSING: Final = 3.0
+_CLOSING_AT_ONCE: Final = 1.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +68,22 @@ class Tracing(Telemetry):
         )
         base = endpoint.rstrip("/")
         url = base if base.endswith(_PATH) else base + _PATH
-        exporter = OTLPSpanExporter(endpoint=url, headers=dict(headers) or None)
-        self._processor = BatchSpanProcessor(exporter, max_queue_size=_QUEUE)
+        self._exporter = OTLPSpanExporter(endpoint=url, headers=dict(headers) or None)
+        self._processor = BatchSpanProcessor(self._exporter, max_queue_size=_QUEUE)
         self._provider.add_span_processor(self._processor)
         self._scope = InstrumentationScope("relay", __version__)
         self._looks: dict[Watch, datetime] = {}
 
     def close(self) -> None:
-        """Export what waits; blocks for as long as that may take by the standard's variables."""
-        self._provider.shutdown()
+        """Export what waits; blocks for a few seconds at most: whoever is gone must not hold up a stop."""
+        # A daemon: what still hangs then ends with the process.
+        ending = threading.Thread(target=self._provider.shutdown, name="traces end", daemon=True)
+        ending.start()
+        ending.join(_CLOSING)
+        if ending.is_alive():
+            # It would try again for a while.
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]
+            ending.join(_CLOSING_AT_ONCE)
 
     def looking(self, watch: Watch, at: datetime) -> None:
         """Remember when a look began: the traces of what it sees begin there."""
