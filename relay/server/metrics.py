@@ -140,7 +140,8 @@ class Metrics(Telemetry):
         )
         self._deliveries = make.counter(
             "deliveries",
-            "Deliveries that came to a state other than pending: sent, given up, held back, put together.",
+            "Deliveries that came to a state other than pending: sent, given up, held back, put together. "
+            "Those that the end of an alert makes needless before they are due are not counted.",
             *("channel", "state", "reason"),
         )
         self._delivery = make.histogram(

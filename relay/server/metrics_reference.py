@@ -39,7 +39,7 @@ _LABELS: Final = f"""
 | `state` | of [deliveries](../explanation/what-is-sent.md), of alerts, of channels |
 | `reason` | why it is told: `new`, `repeat`, `escalation`, `group`, `digest` |
 | `operation` | `commit` (a report), `settle` (an attempt), `rewrite` (what waits), `write` (else), `read` |
-| `kind` | what the entry of the evidence holds: `record`, `snapshot`, `anchor`, `checkpoint` |
+| `kind` | what the entry of the evidence holds: `record`, `snapshot`, `anchor` |
 """
 
 
