@@ -38,6 +38,7 @@ schema:
 	@$(BIN)/python -m relay.channels.reference
 	@$(BIN)/python -m relay.cli.reference
 	@$(BIN)/python -m relay.server.api.reference
+	@$(BIN)/python -m relay.server.metrics_reference
 
 # Locks for every platform and Python 3.11 to 3.14. `make lock UPGRADE=--upgrade` takes newer versions.
 LOCK = $(BIN)/uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -8,11 +8,13 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import structlog
+from aiohttp import web
 
 from relay.app import build
 from relay.app.build import Tools
 from relay.app.chores import Chore, Heartbeat, Heartbeats, cancel, for_ever
 from relay.app.clients import Clients
+from relay.app.insight import Insight
 from relay.app.places import control_socket
 from relay.app.reload import watch_files
 from relay.engine.absence import Presence
@@ -29,6 +31,7 @@ from relay.engine.scene import Scene
 from relay.engine.sending import Sender
 from relay.hooks import Hooks
 from relay.http import Http
+from relay.model.access import Scope
 from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth, ChannelState
 from relay.model.errors import ConfigError, StoreError
@@ -46,6 +49,8 @@ from relay.server import (
     link_key,
     public_app,
 )
+from relay.server.access import require
+from relay.server.metrics_route import may_scrape, metrics_routes
 from relay.settings import Configuration, Settings
 from relay.store import Cut, EvidenceCut, Store
 from relay.watch.supervisor import Supervisor
@@ -59,6 +64,13 @@ _TIME_EVERY = 5.0
 _KEYS_KEPT = timedelta(days=1)
 _LATE = 3
 _LATE_SECONDS = 60.0
+
+_FIXED: tuple[Callable[[Settings], object], ...] = (
+    lambda settings: settings.store,
+    lambda settings: settings.server.listen,
+    lambda settings: settings.telemetry,
+)
+"""What counts from the start on, whatever is read later."""
 
 Reread = Callable[[], Configuration]
 """Reads the configuration anew. Raises ConfigError."""
@@ -92,6 +104,7 @@ class App:
         self._random_bytes = random_bytes
         self._pages = build.pages(self._settings, clock)
         self._renderer = build.renderer(self._settings, clock)
+        self._insight = Insight(self._settings, clock)
         self._dispatcher = Dispatcher()
         self._senders: list[Sender] = []
         self._supervisors: list[Supervisor] = []
@@ -106,7 +119,10 @@ class App:
         """Run until ``stopping`` is set; reload whenever ``reloading`` is."""
         settings = self._settings
         url = settings.store.get_secret_value()
-        store = await asyncio.to_thread(lambda: Store.for_running(url, reach=self._reached))
+        telemetry = self._insight.telemetry
+        store = await asyncio.to_thread(
+            lambda: Store.for_running(url, reach=self._reached, telemetry=telemetry)
+        )
         async with AsyncExitStack() as stack:
             # In a thread: a database that hangs must not keep a second signal from being heard.
             stack.push_async_callback(asyncio.to_thread, store.close)
@@ -114,9 +130,17 @@ class App:
             stack.push_async_callback(http.close)
             clients = Clients(http, self._clock)
             key = await link_key(store, self._random_bytes)
-            self._tools = Tools(self._clock, self._source, store, http, clients, self._reach, key)
+            self._tools = Tools(self._clock, self._source, store, http, clients, self._reach, key, telemetry)
             self._access = build.access(
                 lambda: self._settings, self._tools, self._guesses, self._random_bytes
+            )
+            stack.push_async_callback(self._insight.close)
+            self._insight.begin(
+                store,
+                troubles=self.health,
+                loops=lambda: self._dispatcher.loops,
+                alerts=lambda: self._intake.alerts if self.ready.is_set() else (),
+                supervisors=lambda: self._supervisors,
             )
             self._desk = Desk(store)
             self._stream = Stream(store, self._clock)
@@ -131,6 +155,7 @@ class App:
                 asyncio.create_task(for_ever(chore, self._clock))
                 for chore in (
                     self._emergency.run,
+                    self._insight.run,
                     self._prune_regularly,
                     self._presence.beat,
                     self._presence.tell,
@@ -169,6 +194,7 @@ class App:
         reasons: dict[str, str] = {}
         if not self.ready.is_set():
             reasons["relay"] = "starting"
+        reasons.update(self._insight.troubles)
         if self._emergency.error is not None:
             reasons["store"] = self._emergency.error
         for supervisor in self._supervisors:
@@ -180,8 +206,9 @@ class App:
     async def _listen(self) -> AsyncExitStack:
         await check_listening(self._settings.server, self._tools.store, self._clock.now())
         stack = AsyncExitStack()
+        metrics = metrics_routes(self._insight.scrape, self._may_scrape)
         public = Listener(
-            public_app(self.health, self._service, lambda: self._stream, self._guesses, self._clock)
+            public_app(self.health, self._service, lambda: self._stream, self._guesses, self._clock, metrics)
         )
         self.port = await public.on_tcp(self._settings.server.listen)
         stack.push_async_callback(public.close)
@@ -189,6 +216,11 @@ class App:
         await control.on_socket(control_socket(self._settings.store.get_secret_value()))
         stack.push_async_callback(control.close)
         return stack
+
+    async def _may_scrape(self, request: web.Request) -> None:
+        """Raise RefusedError for whoever is not to read the metrics."""
+        if not may_scrape(request, self._settings.server.metrics.public):
+            require(await self._access.principal(request), Scope.READ)
 
     def _service(self) -> Service:
         return Service(
@@ -236,6 +268,7 @@ class App:
             build.setting(settings, found),
             lambda names: self._dispatcher.wake(names),
             reach=self._reach,
+            telemetry=tools.telemetry,
         )
         await self._intake.start(self._clock.now())
         await self._desk.load(self._clock.now())
@@ -300,6 +333,8 @@ class App:
         await self._dispatcher.stop(grace)
         loops = build.loops(self._senders, tools, self._news, await tools.store.healths(), self._scene)
         await self._dispatcher.replace(loops, grace)
+        names = self._settings.channel_names
+        self._insight.know(names, self._rules(), self._intake.setting.watched)
 
     def _scene(self) -> Scene:
         """Return what holds now."""
@@ -354,8 +389,12 @@ class App:
             await self._news.config_rejected(self._where, [str(problem) for problem in error.problems])
             return
         old = self._settings
-        if (fresh.store, fresh.server.listen) != (old.store, old.server.listen):
-            _log.warning("a changed store or server.listen counts only after a restart")
+        if (fresh.store, fresh.server.listen, fresh.telemetry) != (
+            old.store,
+            old.server.listen,
+            old.telemetry,
+        ):
+            _log.warning("a changed store, server.listen or telemetry counts only after a restart")
         tools = self._tools
         found = list(build.watchers(fresh, tools))
         # Everything that can fail is made before anything is changed.

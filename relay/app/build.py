@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain
 from typing import Any
@@ -36,6 +36,7 @@ from relay.model.event import Event
 from relay.model.observation import Report
 from relay.model.silence import Acknowledgement
 from relay.model.steps import Reach
+from relay.model.telemetry import Telemetry
 from relay.render import ExpressionError, Pages, Renderer, expression
 from relay.server import Access, Guesses, Links, Sessions, Watched, assets
 from relay.settings import DampingSettings, Settings
@@ -57,6 +58,7 @@ class Tools:
     clients: Clients
     reach: Reach
     link_key: str
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
 
 def renderer(settings: Settings, clock: Clock) -> Renderer:
@@ -151,7 +153,9 @@ def supervisors(
     store_failed: Callable[[StoreError], None],
 ) -> list[Supervisor]:
     """Return what keeps the watchers looking."""
-    return [Supervisor(each, take, tools.clock, tools.source, store_failed) for each in found]
+    return [
+        Supervisor(each, take, tools.clock, tools.source, store_failed, tools.telemetry) for each in found
+    ]
 
 
 def links(settings: Settings, tools: Tools) -> Links:
@@ -223,6 +227,7 @@ def senders(
             rules=rules,
             acknowledged=acknowledged,
             acknowledge_url=acknowledge_url(settings, tools, channel.name),
+            traceparent=tools.telemetry.traceparent,
         )
         for channel in settings.destinations
     ]
@@ -246,6 +251,7 @@ def loops(
             healths.get(sender.channel.name),
             scene=scene,
             reach=tools.reach,
+            telemetry=tools.telemetry,
         )
         for sender in found
     ]
@@ -271,6 +277,8 @@ def secrets(settings: Settings) -> tuple[str, ...]:
         for secret in (heartbeat.url, heartbeat.proxy):
             if secret is not None:
                 found += [secret.get_secret_value(), *secret_parts(secret.get_secret_value())]
+    for header in settings.telemetry.otlp_headers.values():
+        found += [header.get_secret_value(), *secret_parts(header.get_secret_value())]
     return tuple(secret for secret in found if secret)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, TextIO, cast
 
 import structlog
 
+from relay.app.repeats import ForeignRepeats, Repeats
 from relay.http import redact
 
 
@@ -62,8 +63,9 @@ def set_up(
     form: Literal["auto", "console", "json"],
     secrets: Iterable[str] = (),
     stream: TextIO | None = None,
+    repeats: Repeats | None = None,
 ) -> None:
-    """Configure logging for the process."""
+    """Configure logging for the process. ``repeats`` keeps what is broken for hours from filling it."""
     out, hidden = stream or sys.stderr, tuple(secrets)
     pretty = form == "console" or (form == "auto" and out.isatty())
     renderer: Any = (
@@ -76,6 +78,7 @@ def set_up(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            *([] if repeats is None else [repeats]),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             # Before control characters go: a secret of several lines would not be known again.
@@ -90,6 +93,8 @@ def set_up(
     # Libraries log through the standard library; their warnings belong into the same place.
     foreign = logging.StreamHandler(cast(TextIO, _Unfailing(out)))
     foreign.setFormatter(_Foreign(hidden))
+    if repeats is not None:
+        foreign.addFilter(ForeignRepeats(repeats))
     logging.basicConfig(level=logging.WARNING, handlers=[foreign], force=True)
 
 

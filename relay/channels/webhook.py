@@ -19,8 +19,8 @@ from relay.model.text import storable
 _ANSWER_BYTES: Final = 4096
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OURS: Final = {
-    "connection", "content-length", "content-type", "expect", "host", "te", "trailer", "transfer-encoding",
-    "upgrade", "webhook-id", "webhook-signature", "webhook-timestamp",
+    "connection", "content-length", "content-type", "expect", "host", "te", "traceparent", "trailer",
+    "transfer-encoding", "upgrade", "webhook-id", "webhook-signature", "webhook-timestamp",
 }  # fmt: skip
 
 
@@ -40,7 +40,7 @@ class Webhook(HttpChannel):
 
     Success is a status 2xx; a redirect is refused, 410 disables the channel. The headers `webhook-id` (the
     same on every attempt), `webhook-timestamp` (of this attempt) and `webhook-signature` follow Standard
-    Webhooks.
+    Webhooks. Where the relay traces, `traceparent` lets the receiver go on with its trace.
     """
 
     PARTS: ClassVar[tuple[str, ...]] = ("json",)
@@ -113,11 +113,13 @@ class Webhook(HttpChannel):
 
     async def send(self, message: Message, body: str, http: Http) -> Sent:
         """One request; see Channel.send."""
+        traced = {} if message.traceparent is None else {"traceparent": message.traceparent}
+        signed = signatures.headers(self._signers, message.id, message.at, body)
         answer = await self.request(
             http,
             self.method,
             self.url.get_secret_value(),
-            headers=self._fixed_headers | signatures.headers(self._signers, message.id, message.at, body),
+            headers=self._fixed_headers | traced | signed,
             body=body.encode(),
             timeout=self.timeout.total_seconds(),
             max_bytes=_ANSWER_BYTES,

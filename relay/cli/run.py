@@ -12,6 +12,7 @@ import structlog
 from relay.app import build
 from relay.app.app import App
 from relay.app.logs import set_up
+from relay.app.repeats import Repeats
 from relay.model.clock import SystemClock
 from relay.model.errors import ConfigError, Exit
 from relay.model.steps import Reach, Step, pass_by
@@ -28,12 +29,15 @@ For crash tests only; see docs/explanation/crash-safety.md.
 
 def run(option: Path | None) -> None:
     """Run a relay until SIGTERM or SIGINT; a second one stops it at once. SIGHUP reloads."""
-    configuration = _read(option)
+    clock = SystemClock()
+    # One for all that is read: a reload does not make old trouble news.
+    repeats = Repeats(clock)
+    configuration = _read(option, repeats)
     reach = stop_point(os.environ)
     app = App(
         configuration,
-        lambda: _read(option),
-        clock=SystemClock(),
+        lambda: _read(option, repeats),
+        clock=clock,
         # Jitter and ids of replays need no cryptographic randomness.
         source=random.Random(),  # noqa: S311
         reach=reach,
@@ -41,10 +45,11 @@ def run(option: Path | None) -> None:
     asyncio.run(_run(app))
 
 
-def _read(option: Path | None) -> Configuration:
+def _read(option: Path | None, repeats: Repeats) -> Configuration:
     configuration = read(option, os.environ)
     settings = configuration.settings
-    set_up(settings.log.level, settings.log.format, build.secrets(settings))
+    repeats.every = settings.log.repeat_every
+    set_up(settings.log.level, settings.log.format, build.secrets(settings), repeats=repeats)
     # Whether templates exist is left to `check`: it costs time, and a plain message goes out anyway.
     for warning in configuration.warnings(lambda _kind, _name: True, SystemClock().now()):
         _log.warning("hardly meant so", what=str(warning))

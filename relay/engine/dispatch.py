@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from relay.engine.decisions import as_they_were, log_attempt, log_rewrite
 from relay.engine.gate import Patience, disable, judge, opens_at, probing
 from relay.engine.limits import Window
 from relay.engine.own import News
@@ -18,10 +19,12 @@ from relay.engine.scene import Scene
 from relay.engine.sending import Sender, Try
 from relay.engine.verdict import Result, next_state
 from relay.model.clock import Clock
-from relay.model.delivery import Attempt, ChannelHealth, ChannelState, DeliveryState, Outcome
+from relay.model.delivery import Attempt, ChannelHealth, ChannelState, Delivery, DeliveryState, Outcome
 from relay.model.errors import StoreError
+from relay.model.plan import Rewrite
 from relay.model.steps import Reach, Step, pass_by
-from relay.store import Claim, Settlement, Store
+from relay.model.telemetry import Attempted, Telemetry
+from relay.store import Claim, Settlement, Store, Waiting
 
 _log = structlog.get_logger("relay.dispatch")
 
@@ -47,6 +50,7 @@ class ChannelLoop:
         patience: Patience = Patience(),  # noqa: B008
         reach: Reach = pass_by,
         look_again: float = 60.0,
+        telemetry: Telemetry = Telemetry(),  # noqa: B008
     ) -> None:
         """``look_again``: seconds after which it looks unasked: a command may have written to the store."""
         channel = sender.channel
@@ -61,6 +65,8 @@ class ChannelLoop:
         self._patience = patience
         self._reach = reach
         self._look_again = look_again
+        self._telemetry = telemetry
+        self._moved_at = clock.monotonic()
         self._woken = 0
         self._claimed = 0
         self._looked_at = 0.0
@@ -125,6 +131,21 @@ class ChannelLoop:
         await self._store.hasten(self.channel.name, self._clock.now())
         await self.turn(ChannelHealth(self.channel.name))
 
+    @property
+    def idle(self) -> float | None:
+        """For how many seconds it has neither claimed anything nor ended an attempt, though it might have.
+
+        None where there is a reason: it is disabled, its circuit is open or just being probed, the receiver
+        asked to be left alone, or its rate is used up.
+        """
+        shut = self._shut_for(self._clock.now())
+        if shut is None or shut > 0 or probing(self.health):
+            return None
+        now = self._clock.monotonic()
+        if self._window is not None and self._window.wait(now) > 0:
+            return None
+        return now - self._moved_at
+
     async def _send_what_may_go(self) -> float | None:
         """Begin as many attempts as may be; return in how many seconds to look again, None when woken."""
         while not self._stopping:
@@ -162,8 +183,17 @@ class ChannelLoop:
         if rewrite is None:
             return True
         self._taken.discard(claim.delivery.seq)
-        await self._store.rewrite(rewrite)
+        await self._rewrite(rewrite, [claim])
         return False
+
+    async def _rewrite(
+        self, rewrite: Rewrite, claims: Collection[Claim], backlog: Waiting | None = None
+    ) -> None:
+        """Write what becomes of what waits, and tell it; ``claims`` or ``backlog`` have it as it was."""
+        await self._store.rewrite(rewrite)
+        before = as_they_were(claims, backlog)
+        self._telemetry.rewritten(before, rewrite)
+        log_rewrite(before, rewrite)
 
     def _shut_for(self, now: datetime) -> float | None:
         """Return in how many seconds the channel may be tried, None if not before a user says so."""
@@ -183,9 +213,10 @@ class ChannelLoop:
         claims = await self._store.due(self.channel.name, now, limit, frozenset(self._taken))
         if not claims:
             return False
+        self._moved_at = self._clock.monotonic()
         if await self._digest(claims, now):
             return True
-        scene, threads, rewrites = self._scene(), set[str](), []
+        scene, threads, rewrites = self._scene(), set[str](), list[tuple[Rewrite, Claim]]()
         for claim in claims:
             if claim.delivery.thread in threads:
                 # What is done about the first of a thread may concern this one too.
@@ -193,11 +224,11 @@ class ChannelLoop:
             threads.add(claim.delivery.thread)
             rewrite = review(claim, scene, now, self._sender.sizes)
             if rewrite is not None:
-                rewrites.append(rewrite)
+                rewrites.append((rewrite, claim))
                 continue
             self._taken.add(claim.delivery.seq)
             self._ready.append(claim)
-        await asyncio.gather(*map(self._store.rewrite, rewrites))
+        await asyncio.gather(*(self._rewrite(rewrite, [claim]) for rewrite, claim in rewrites))
         if self._ready:
             self._reach(Step.CLAIMED)
         return True
@@ -218,7 +249,7 @@ class ChannelLoop:
             rewrite = digest(backlog, oldest, self._scene(), now, self._sender.sizes)
             if rewrite is not None:
                 _log.info("a backlog is told together", channel=self.channel.name, rule=rule, count=len(free))
-                await self._store.rewrite(rewrite)
+                await self._rewrite(rewrite, (), backlog)
                 done = True
         return done
 
@@ -240,6 +271,7 @@ class ChannelLoop:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
+        self._moved_at = self._clock.monotonic()
         if not task.cancelled() and task.exception() is not None:
             _log.error("a delivery loop failed", exc_info=task.exception())
         self.wake()
@@ -248,14 +280,14 @@ class ChannelLoop:
         try:
             tried = await self._sender.attempt(claim) if claim.events else self._nothing_to_tell()
             try:
-                before, state = await self._settle(claim, tried)
+                before, after = await self._settle(claim, tried)
             except Exception as error:
                 # Claimed anew at once it would be sent without end.
                 _log.exception("an outcome could not be recorded", channel=self.channel.name)
                 reason = f"the outcome could not be recorded ({type(error).__name__})"
                 tried = Try(Result(Outcome.RETRY, error=reason), tried.at, tried.seconds)
-                before, state = await self._settle(claim, tried)
-            await self._tell(claim, tried, before, state)
+                before, after = await self._settle(claim, tried)
+            await self._tell(claim, tried, before, after)
         finally:
             self._taken.discard(claim.delivery.seq)
 
@@ -263,7 +295,7 @@ class ChannelLoop:
         error = "the events that it tells are no longer in the store"
         return Try(Result(Outcome.REJECTED, error=error, local=True), self._clock.now(), 0.0)
 
-    async def _settle(self, claim: Claim, tried: Try) -> tuple[ChannelHealth, DeliveryState]:
+    async def _settle(self, claim: Claim, tried: Try) -> tuple[ChannelHealth, Delivery]:
         """Record an attempt; return the channel's health before it, and what became of the delivery."""
         now = self._clock.now()
         before, result = self.health, tried.result
@@ -296,25 +328,28 @@ class ChannelLoop:
             if health.state is ChannelState.WORKING:
                 # What was tried in vain goes now, together if it is old, not whenever its turn would come.
                 await self._keep_trying(lambda: self._store.hasten(self.channel.name, now))
-        return before, delivery.state
+        return before, delivery
 
-    async def _tell(self, claim: Claim, tried: Try, before: ChannelHealth, state: DeliveryState) -> None:
-        health = self.health
-        log = _log.info if tried.result.error is None else _log.warning
-        log(
-            f"delivery {state}" if state is not DeliveryState.PENDING else "delivery will be tried again",
-            delivery=claim.delivery.id,
-            channel=self.channel.name,
-            attempt=claim.delivery.attempts + 1,
-            seconds=round(tried.seconds, 3),
-            error=tried.result.error,
+    async def _tell(self, claim: Claim, tried: Try, before: ChannelHealth, after: Delivery) -> None:
+        health, result, kind = self.health, tried.result, self.channel.kind
+        attempted = Attempted(
+            after,
+            claim.events,
+            kind,
+            tried.at,
+            tried.seconds,
+            result.outcome,
+            result.sent.status,
+            result.error,
         )
+        self._telemetry.attempted(attempted)
+        log_attempt(attempted)
         if health.state is not ChannelState.WORKING or before.state is not ChannelState.WORKING:
             await self._tell_health()
-        if state is DeliveryState.DEAD:
-            await self._news.delivery_dead(claim.delivery, claim.events, tried.result.error or "")
+        if after.state is DeliveryState.DEAD:
+            await self._news.delivery_dead(claim.delivery, claim.events, result.error or "")
         if claim.events:
-            used = f"{self.channel.kind}/{claim.delivery.template or claim.events[-1].type}"
+            used = f"{kind}/{claim.delivery.template or claim.events[-1].type}"
             await self._news.template_used(used, tried.broken)
 
     async def _tell_health(self) -> None:

@@ -5,8 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import structlog
-
+from relay.engine.decisions import log_plan
 from relay.engine.deletions import DELETIONS, FEED, Deletions, memo, still_counted
 from relay.engine.draft import Rules, World, sight_memo
 from relay.engine.evidence import drafts
@@ -30,10 +29,9 @@ from relay.model.hook_types import posted
 from relay.model.observation import Report, Watch
 from relay.model.plan import Plan
 from relay.model.steps import Reach, Step, pass_by
+from relay.model.telemetry import Telemetry
 from relay.model.trust import INVENTORY_DONE, Head, inventory_scope, unexamined
 from relay.store import Store
-
-_log = structlog.get_logger("relay.intake")
 
 Wake = Callable[[Collection[str]], None]
 """Called with the names of channels that have something to send."""
@@ -69,8 +67,17 @@ class Intake:
     What it knows of open alerts is a copy of what the store has: it changes only with a commit.
     """
 
-    def __init__(self, store: Store, setting: Setting, wake: Wake, *, reach: Reach = pass_by) -> None:
+    def __init__(
+        self,
+        store: Store,
+        setting: Setting,
+        wake: Wake,
+        *,
+        reach: Reach = pass_by,
+        telemetry: Telemetry = Telemetry(),  # noqa: B008
+    ) -> None:
         self._store = store
+        self._telemetry = telemetry
         self._setting = setting
         self._wake = wake
         self._reach = reach
@@ -126,7 +133,7 @@ class Intake:
             world = replace(self._world, sights=sights)
             orphans = [alert for alert in world.alerts.values() if not _watched(alert, setting)]
             decided, world = close(orphans, now, "no longer watched", world, setting.rules)
-            await self._commit(decided, world)
+            await self._commit(decided, world, None)
             self._setting = setting
             await self._tell_what_waits_for_nothing(now)
 
@@ -146,7 +153,7 @@ class Intake:
     async def _pass_time(self, now: datetime) -> None:
         async with self._lock:
             setting = self._setting
-            await self._commit(*pass_time(now, self._world, setting.policy, setting.rules))
+            await self._commit(*pass_time(now, self._world, setting.policy, setting.rules), None)
             for cluster in await self._store.clusters_waiting() & setting.policy.keeping.keys():
                 patience = setting.policy.keeping[cluster].patience
                 waited = await self._store.waited_since(cluster, now - patience)
@@ -161,7 +168,8 @@ class Intake:
         events = tuple(unexamined(event, why) for event in waited)
         report = Report(Watch(None, "trust"), now, (), events=events, complete=False)
         decided, world = plan(report, (), (), self._world, setting.policy, setting.rules)
-        await self._commit(replace(decided, examined=tuple(event.id for event in waited)), world)
+        examined = tuple(event.id for event in waited)
+        await self._commit(replace(decided, examined=examined), world, None)
 
     async def _tell_what_waits_for_nothing(self, now: datetime) -> None:
         """Tell what waits in clusters whose trust data is no longer examined."""
@@ -192,7 +200,7 @@ class Intake:
                 evidence=drafts(new, report.snapshots) if setting.evidence else (),
             )
             self._reach(Step.PLANNED)
-            await self._commit(decided, world)
+            await self._commit(decided, world, report.watch)
 
     async def _about_trust(
         self, events: list[Event], known: Collection[str], report: Report
@@ -238,9 +246,10 @@ class Intake:
         }
         return Known(await self._store.kept_trust({key_of(event) for event in gone}), counts)
 
-    async def _commit(self, decided: Plan, world: World) -> None:
+    async def _commit(self, decided: Plan, world: World, watch: Watch | None) -> None:
         if not decided.empty:
             await self._store.commit(decided)
+            self._telemetry.committed(watch, decided)
         self._world = world
         channels = {delivery.channel for delivery in decided.deliveries}
         # What they are about to send may be over, or be let go.
@@ -248,8 +257,7 @@ class Intake:
         channels.update(t.channel for alert in decided.alerts if alert.id in turned for t in alert.told)
         if channels:
             self._wake(channels)
-        for event in decided.events:
-            _tell_log(event, routed=event.id not in decided.unrouted)
+        log_plan(decided)
 
 
 def _sources(setting: Setting, cluster: str) -> dict[str, Collection[str]]:
@@ -286,14 +294,3 @@ def _watched(alert: Alert, setting: Setting) -> bool:
         return any(watch.cluster == alert.cluster for watch in setting.watched)
     sources = setting.watched.get(Watch(alert.cluster, alert.watcher))
     return sources is not None and (not alert.source or alert.source in sources)
-
-
-def _tell_log(event: Event, *, routed: bool) -> None:
-    _log.info(
-        event.summary,
-        event_id=event.id,
-        type=event.type,
-        status=event.status.value,
-        severity=event.severity.value,
-        routed=routed,
-    )

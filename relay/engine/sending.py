@@ -18,10 +18,11 @@ from relay.engine.verdict import Result, overall
 from relay.http import Http
 from relay.model.catalogue import stands_for
 from relay.model.clock import Clock
-from relay.model.delivery import Message, Outcome, Sent
+from relay.model.delivery import Delivery, Message, Outcome, Sent
 from relay.model.event import Event, Status
 from relay.model.silence import Acknowledgement
 from relay.model.steps import Reach, Step, pass_by
+from relay.model.telemetry import Telemetry
 from relay.render import Renderer, RuleAbout, Telling, TemplateError, nothing, payload, plain_text
 from relay.store import Claim
 
@@ -53,6 +54,7 @@ class Sender:
 
     ``rules`` returns the rules by name as they are by then. ``acknowledged`` returns who takes care of an
     alert or event, by its thread; ``acknowledge_url`` a link by which somebody can, None for none.
+    ``traceparent`` returns what a delivery's next attempt tells the receiver of its trace, None for nothing.
     """
 
     channel: Channel
@@ -63,6 +65,7 @@ class Sender:
     rules: Callable[[], Mapping[str, Rule]] = field(default=dict)
     acknowledged: Callable[[str], Acknowledgement | None] = field(default=nothing)
     acknowledge_url: Callable[[str], str | None] = field(default=nothing)
+    traceparent: Callable[[Delivery], str | None] = field(default=Telemetry().traceparent)
 
     @property
     def sizes(self) -> Sizes:
@@ -152,7 +155,7 @@ class Sender:
             parts = self.renderer.render(
                 self.channel.kind, self.channel.PARTS, telling, claim.delivery.template
             )
-            message = _message(claim, telling, at, parts)
+            message = self._message(claim, telling, at, parts)
             return message, self.channel.compose(message), None
         except TemplateError as error:
             broken = error
@@ -169,8 +172,27 @@ class Sender:
     ) -> tuple[Message, str]:
         title, text = plain_text(telling, str(broken))
         parts = self.channel.plain(title, text, payload(telling, self.renderer.public_url))
-        message = _message(claim, telling, at, parts)
+        message = self._message(claim, telling, at, parts)
         return message, self.channel.compose(message)
+
+    def _message(self, claim: Claim, telling: Telling, at: datetime, parts: Mapping[str, str]) -> Message:
+        delivery = claim.delivery
+        return Message(
+            id=delivery.id,
+            type=telling.type,
+            status=telling.event.status,
+            severity=telling.severity,
+            timestamp=claim.events[-1].happened_at,
+            at=at,
+            thread=delivery.thread,
+            whole=all(event.thread == delivery.thread for event in claim.events),
+            parts=parts,
+            attempt=delivery.attempts + 1,
+            settled=frozenset(delivery.settled),
+            follows=claim.follows,
+            previous=claim.previous,
+            traceparent=self.traceparent(delivery),
+        )
 
     def _telling(self, claim: Claim, at: datetime) -> Telling:
         delivery = claim.delivery
@@ -222,25 +244,6 @@ def _without_links(body: str) -> str:
 def _words(rule: Rule) -> int:
     """Return how many bytes a rule adds to what is told of an event, at the most."""
     return len(json.dumps([rule.name, rule.labels, rule.annotations, rule.runbook_url]).encode())
-
-
-def _message(claim: Claim, telling: Telling, at: datetime, parts: Mapping[str, str]) -> Message:
-    delivery = claim.delivery
-    return Message(
-        id=delivery.id,
-        type=telling.type,
-        status=telling.event.status,
-        severity=telling.severity,
-        timestamp=claim.events[-1].happened_at,
-        at=at,
-        thread=delivery.thread,
-        whole=all(event.thread == delivery.thread for event in claim.events),
-        parts=parts,
-        attempt=delivery.attempts + 1,
-        settled=frozenset(delivery.settled),
-        follows=claim.follows,
-        previous=claim.previous,
-    )
 
 
 def _said(sent: Sent, channel: Channel) -> Result:

@@ -186,6 +186,7 @@ class Message:
     channel left one. ``whole``: the thread is about nothing else, so that this may take the place of what was
     said before; a group's messages do not say all that the earlier ones did. ``settled`` are targets that
     must not be sent to again. ``at`` is the time of this attempt, ``timestamp`` the time of what happened.
+    ``traceparent`` ties the receiver's own trace to the relay's (W3C), None where nothing is traced.
     """
 
     id: str
@@ -201,6 +202,7 @@ class Message:
     follows: bool = False
     previous: Mapping[str, Any] | None = None
     whole: bool = True
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

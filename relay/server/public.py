@@ -1,7 +1,7 @@
 """The public listener: health, pages, API, hooks; and what all of its answers have in common."""
 
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -38,11 +38,15 @@ def public_app(
     stream: Callable[[], Stream],
     guesses: Guesses,
     clock: Clock,
+    routes: Iterable[web.RouteDef] = (),
 ) -> web.Application:
-    """Return the application of the public listener. ``service`` and ``stream`` are asked by each request."""
+    """Return the application of the public listener, with these further ``routes``.
+
+    ``service`` and ``stream`` are asked by each request.
+    """
     app = web.Application(middlewares=[_middleware(service)])
     app.on_response_prepare.append(_headers(service))
-    app.add_routes(health_routes(health))
+    app.add_routes([*health_routes(health), *routes])
     app.add_routes(AcknowledgePage(service, clock, guesses).routes())
     app.add_routes(LoginPages(service, clock).routes())
     app.add_routes(assets().routes())

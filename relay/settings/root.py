@@ -20,6 +20,7 @@ from relay.settings.evidence import EvidenceSettings
 from relay.settings.heartbeat import HeartbeatSettings
 from relay.settings.hook import HookSettings
 from relay.settings.server import ServerSettings
+from relay.settings.telemetry import TelemetrySettings
 
 
 def _check_type(name: str) -> str:
@@ -98,6 +99,9 @@ class LogSettings(Section):
     """The least level that is written."""
     format: Literal["auto", "console", "json"] = "auto"
     """`auto`: readable on a terminal, JSON otherwise."""
+    repeat_every: Duration = timedelta(minutes=10)
+    """How often the same trouble with the same thing is written while it lasts, with the number of lines that
+    were left out; `0s`: each time."""
 
 
 ReportAbsence = Annotated[
@@ -147,6 +151,8 @@ class Settings(RootSettings):
     """How long a graceful stop may take."""
     log: LogSettings = LogSettings()
     """The relay's own log."""
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """Where traces go."""
     evidence: EvidenceSettings = EvidenceSettings()
     """The evidence log of the trust data's changes."""
     heartbeats: list[HeartbeatSettings] = Field(default_factory=list)

@@ -105,6 +105,14 @@ class TrustedProxySettings(Section):
         return self
 
 
+class MetricsSettings(Section):
+    """What Prometheus reads at `/metrics`: counts and measurements, with the names that are configured."""
+
+    public: bool | None = None
+    """Whether everybody may read them who reaches `listen`. Without a word: who comes from this machine, all
+    others with a token. `false`: only with a token."""
+
+
 class ServerSettings(Section):
     """The HTTP listener."""
 
@@ -117,6 +125,8 @@ class ServerSettings(Section):
     """How long the links in messages, by which anybody can acknowledge, may be used."""
     api_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = None
     """A token of scope admin, beside those that `msr-relay token create` makes; at least 16 characters."""
+    metrics: MetricsSettings = MetricsSettings()
+    """Who may read the metrics."""
     session_expires: Annotated[Duration, AfterValidator(_check_session)] = timedelta(hours=12)
     """How long somebody stays logged in."""
     trusted_proxy: TrustedProxySettings | None = None

@@ -4,6 +4,7 @@ from relay.store.errors import CursorMovedError
 from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.pruning import Cut
 from relay.store.queue import Claim, Waiting
+from relay.store.queues import Queue
 from relay.store.reads import Filter
 from relay.store.requests import Request
 from relay.store.schema import ALIVE
@@ -44,6 +45,7 @@ __all__ = [
     "EvidenceCut",
     "Filter",
     "Page",
+    "Queue",
     "RepositoryQuery",
     "Request",
     "Settlement",

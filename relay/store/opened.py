@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from relay.model.errors import StoreError
 from relay.model.steps import Reach, pass_by
+from relay.model.telemetry import Telemetry
 from relay.store.database import FileLock, connect, create_file, file_of, parse_url, plain_errors
 from relay.store.migrate import upgrade
 from relay.store.views import Views
@@ -25,12 +26,20 @@ class Opened:
     is looked at, nothing that is to be sent waits for it. Writes have a thread of their own.
     """
 
-    def __init__(self, url: str, *, reach: Reach = pass_by, alone: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        reach: Reach = pass_by,
+        alone: bool = False,
+        telemetry: Telemetry = Telemetry(),  # noqa: B008
+    ) -> None:
         """Open a store and bring its tables up to this release; blocks. Raises StoreError.
 
         ``alone``: see ``for_running``.
         """
         self._reach = reach
+        self._telemetry = telemetry
         self._url = parse_url(url)
         with contextlib.ExitStack() as opened:
             path = file_of(self._url)
@@ -57,9 +66,15 @@ class Opened:
         self.views = Views(self._view)
 
     @classmethod
-    def for_running(cls, url: str, *, reach: Reach = pass_by) -> Self:
+    def for_running(
+        cls,
+        url: str,
+        *,
+        reach: Reach = pass_by,
+        telemetry: Telemetry = Telemetry(),  # noqa: B008
+    ) -> Self:
         """Open a store as the one process that may run on it. Raises StoreBusyError if another does."""
-        return cls(url, reach=reach, alone=True)
+        return cls(url, reach=reach, alone=True, telemetry=telemetry)
 
     def close(self) -> None:
         """Make durable what has been submitted, and let go of the database; blocks. May be called again."""
@@ -69,15 +84,17 @@ class Opened:
         self._viewer.shutdown()
         self._opened.close()
 
-    async def _write(self, handler: Handler, item: Any) -> Any:
-        with plain_errors():
+    async def _write(self, handler: Handler, item: Any, operation: str = "write") -> Any:
+        with self._telemetry.storing(operation), plain_errors():
             return await self._writer.write(handler, item)
 
     async def _read(self, reader: Callable[..., T], *arguments: Any) -> T:
-        return await self._run(self._reader, self._reading, reader, arguments)
+        with self._telemetry.storing("read"):
+            return await self._run(self._reader, self._reading, reader, arguments)
 
     async def _view(self, reader: Callable[..., T], *arguments: Any) -> T:
-        return await self._run(self._viewer, self._viewing, reader, arguments)
+        with self._telemetry.storing("view"):
+            return await self._run(self._viewer, self._viewing, reader, arguments)
 
     async def _run(
         self, thread: ThreadPoolExecutor, engine: Engine, reader: Callable[..., T], arguments: tuple[Any, ...]

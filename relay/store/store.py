@@ -16,11 +16,12 @@ from relay.model.plan import Group, Plan, Rewrite
 from relay.model.silence import Acknowledgement, Silence
 from relay.model.steps import Step
 from relay.model.trust import Kept
-from relay.store import access, evidence, pruning, queue, reads, requests, trust, writes
+from relay.store import access, evidence, pruning, queue, queues, reads, requests, trust, writes
 from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.opened import Opened
 from relay.store.pruning import Cut
 from relay.store.queue import Claim, Waiting
+from relay.store.queues import Queue
 from relay.store.reads import Filter
 from relay.store.requests import Request
 from relay.store.writes import Deed, Settlement
@@ -38,17 +39,17 @@ class Store(Opened):
         Raises CursorMovedError if the plan's cursor is not where it was read, or if an anchor of the evidence
         states another head than it has by now.
         """
-        await self._write(self._commit, plan)
+        await self._write(self._commit, plan, "commit")
         self._reach(Step.COMMITTED)
 
     async def settle(self, settlement: Settlement) -> None:
         """Record an attempt and what it made of its delivery."""
-        await self._write(self._settle, settlement)
+        await self._write(self._settle, settlement, "settle")
         self._reach(Step.SETTLED)
 
     async def rewrite(self, found: Rewrite) -> None:
         """Write what became of waiting deliveries: all of it, or nothing if any is finished already."""
-        await self._write(self._rewrite, found)
+        await self._write(self._rewrite, found, "rewrite")
         self._reach(Step.REWRITTEN)
 
     async def look_again(self, state: DeliveryState, now: datetime) -> None:
@@ -279,6 +280,10 @@ class Store(Opened):
     async def count_waiting(self, channel: str) -> int:
         """Return how many deliveries of a channel are pending."""
         return await self._read(queue.count_waiting, channel)
+
+    async def queues(self, now: datetime) -> dict[str, Queue]:
+        """Return how much waits, by channel; channels for which nothing waits are left out."""
+        return await self._read(queues.queues, now)
 
     async def count_unrouted(self) -> int:
         """Return how many events no rule took."""

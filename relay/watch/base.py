@@ -78,9 +78,14 @@ class Watcher(ABC, Generic[O]):
         self.watch = Watch(place.cluster, self.NAME)
 
     @property
+    def replicas(self) -> tuple[str, ...]:
+        """The names of the cluster's replicas."""
+        return tuple(replica.name for replica in self.place.msr.replicas)
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """The parts of the watch that can fail by themselves: by default its replicas."""
-        return tuple(replica.name for replica in self.place.msr.replicas)
+        return self.replicas
 
     @abstractmethod
     def look(self) -> AsyncIterator[Report]:

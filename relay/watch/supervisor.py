@@ -1,7 +1,7 @@
 """Keeping a watcher looking: on its interval, with jitter, and again after a crash."""
 
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -10,6 +10,7 @@ import structlog
 from relay.model.clock import Clock
 from relay.model.errors import StoreError
 from relay.model.observation import Failure, Look, Report
+from relay.model.telemetry import Looked, LookOutcome, Telemetry
 from relay.store import CursorMovedError
 from relay.watch.base import Watcher
 
@@ -27,7 +28,9 @@ _LONGEST_ASKED = 3600.0
 class Supervisor:
     """Runs one watcher.
 
-    ``take`` commits a report; it may raise StoreError, which ``store_failed`` is told.
+    ``take`` commits a report; it may raise StoreError, which ``store_failed`` is told. ``read_at`` is when
+    the last look began that could read everything (monotonic seconds), None before there was one: what MSR
+    showed by then has been seen.
     """
 
     def __init__(
@@ -37,14 +40,17 @@ class Supervisor:
         clock: Clock,
         source: random.Random,
         store_failed: Callable[[StoreError], None],
+        telemetry: Telemetry = Telemetry(),  # noqa: B008
     ) -> None:
         self.watcher = watcher
         self._take = take
         self._clock = clock
         self._random = source
         self._store_failed = store_failed
+        self._telemetry = telemetry
         self.crashes = 0
         self.looked_at: float | None = None
+        self.read_at: float | None = None
         self._started = clock.monotonic()
         self._asked = 0.0
         self.last = Look(watcher.watch, watcher.sources)
@@ -74,15 +80,23 @@ class Supervisor:
 
         Too long is so many ``times`` the interval, and at ``least`` so many seconds.
         """
-        every = self.watcher.options.every.total_seconds()
-        age = now - (self._started if self.looked_at is None else self.looked_at)
+        every, age = self.watcher.options.every.total_seconds(), self.age(now)
         return age if age > max(times * every, least) else None
+
+    def age(self, now: float) -> float:
+        """Return how many seconds ago the last look ended, or since it runs."""
+        return now - (self._started if self.looked_at is None else self.looked_at)
+
+    def behind(self, now: float) -> float:
+        """Return how many seconds ago the last look began that could read everything, or since it runs."""
+        return now - (self._started if self.read_at is None else self.read_at)
 
     async def _look(self) -> bool:
         """Look once; tell whether the watcher itself works."""
         self._asked = 0.0
         began = self._clock.monotonic()
-        unread: dict[str, str] = {}
+        failed: list[Failure] = []
+        self._telemetry.looking(self.watcher.watch, self._clock.now())
         try:
             reports = cast(AsyncGenerator[Report, None], self.watcher.look())
             async with aclosing(reports):
@@ -90,29 +104,49 @@ class Supervisor:
                     asked = (failure.retry_after or 0.0 for failure in report.failures)
                     self._asked = max(self._asked, *asked, 0.0)
                     await self._take(report)
-                    unread.update({failure.source: failure.cause for failure in report.failures})
+                    failed.extend(report.failures)
         except CursorMovedError as error:
-            _log.warning("read again from where the cursor is now", reason=str(error))
-            self._note(began, self._all("it is read again from where the cursor is now"))
+            _log.warning(
+                "read again from where the cursor is now", watch=str(self.watcher.watch), reason=str(error)
+            )
+            self._note(
+                began, self._all("it is read again from where the cursor is now"), LookOutcome.STORE, failed
+            )
         except StoreError as error:
             # Nothing was taken: the next look tells the same again.
             self._store_failed(error)
-            self._note(began, self._all(str(error)))
+            self._note(began, self._all(str(error)), LookOutcome.STORE, failed)
         except Exception as error:
             self.crashes += 1
             _log.exception("a watcher crashed", watch=str(self.watcher.watch), crashes=self.crashes)
-            self._note(began, self._all(f"internal error ({type(error).__name__})"))
+            self._note(
+                began, self._all(f"internal error ({type(error).__name__})"), LookOutcome.CRASHED, failed
+            )
             await self._report_crash(error)
             return False
         else:
-            self._note(began, unread)
+            unread = {failure.source: failure.cause for failure in failed}
+            outcome = self._outcome(unread)
+            if outcome is LookOutcome.READ:
+                self.read_at = began
+            self._note(began, unread, outcome, failed)
         return True
+
+    def _outcome(self, unread: Mapping[str, str]) -> LookOutcome:
+        if not unread:
+            return LookOutcome.READ
+        blind = all(source in unread for source in self.watcher.sources)
+        return LookOutcome.UNREAD if blind else LookOutcome.PARTIAL
 
     def _all(self, cause: str) -> dict[str, str]:
         return dict.fromkeys(self.watcher.sources, cause)
 
-    def _note(self, began: float, unread: Mapping[str, str]) -> None:
+    def _note(
+        self, began: float, unread: Mapping[str, str], outcome: LookOutcome, failed: Sequence[Failure]
+    ) -> None:
         self.last = Look(self.watcher.watch, self.watcher.sources, began, self._clock.now(), unread)
+        seconds = self._clock.monotonic() - began
+        self._telemetry.looked(Looked(self.watcher.watch, outcome, seconds, failed, self.watcher.replicas))
 
     async def _report_crash(self, error: Exception) -> None:
         # The error's text may hold anything; its type says enough for a bug report, the log has the rest.

@@ -84,7 +84,7 @@ def test_nothing_but_the_store_is_left_and_only_its_owner_may_use_it(
     assert relay.get("/healthz") == (200, {"alive": True})
     assert relay.get("/readyz") == (200, {"ready": True, "reasons": {}})
     with pytest.raises(AssertionError, match="404"):
-        _found(relay, "/metrics")
+        _found(relay, "/nowhere")
     for path in (relay.socket, relay.store):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert stat.S_ISSOCK(relay.socket.stat().st_mode)

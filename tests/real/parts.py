@@ -22,6 +22,7 @@ PROGRAMS = {
     "postgresql": ("initdb", "pg_ctl", "postgres"),
     "chromium": ("chromium",),
     "prometheus-alertmanager": ("prometheus-alertmanager",),
+    "prometheus": ("prometheus", "promtool"),
 }
 
 

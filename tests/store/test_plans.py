@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from relay.model.alert import AlertState
 from relay.model.delivery import DeliveryState, Reason
 from relay.model.plan import Plan, Rewrite
-from relay.store import Cut, Deed, Store, pruning, queue, reads, writes
+from relay.store import Cut, Deed, Store, pruning, queue, queues, reads, writes
 from relay.store.database import connect, parse_url
 from tests.store.things import NOW, alert, delivery, event, later, settled
 
@@ -32,6 +32,7 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "read": lambda c: queue._read_deliveries(c, [1, 2, 3]),
     "earlier": lambda c: queue._earlier(c, "soc", ["alr_1", "alr_2"]),
     "count_waiting": lambda c: queue.count_waiting(c, "soc"),
+    "queues": lambda c: queues.queues(c, NOW),
     "known_events": lambda c: reads.known_events(c, ["evt_1", "evt_2"]),
     "events": lambda c: reads.read_events(c, ["evt_1", "evt_2"]),
     "groups": lambda c: reads.open_groups(c, NOW),
@@ -53,6 +54,8 @@ HOT: dict[str, Callable[[Connection], Any]] = {
 ALLOWED = {
     # Nobody waits for it, and what is not finished is not much: it goes through the index of that.
     "look_again": "SCAN deliveries USING INDEX deliveries_",
+    # Everything that waits is counted, in the order of the index of that, and nothing that is finished.
+    "queues": "SCAN deliveries USING INDEX deliveries_due",
     # Those that end at the same moment.
     "silences": "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY",
 }

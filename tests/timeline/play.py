@@ -269,10 +269,10 @@ class _Busy(Store):
 
     busy = 0
 
-    async def _write(self, handler: Any, item: Any) -> Any:
+    async def _write(self, handler: Any, item: Any, operation: str = "write") -> Any:
         self.busy += 1
         try:
-            return await super()._write(handler, item)
+            return await super()._write(handler, item, operation)
         finally:
             self.busy -= 1
 

@@ -25,6 +25,7 @@ class Scripted:
 
     def __init__(self, clock: ManualClock, script: list[BaseException | None]) -> None:
         self.options, self.watch, self.sources = Every(), Watch("prod", "scripted"), ("r1",)
+        self.replicas = self.sources
         self._clock, self._script = clock, script
         self.looks: list[float] = []
 
