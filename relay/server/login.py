@@ -68,6 +68,7 @@ class LoginPages:
         note = "" if came_from is None else f"from {came_from}"
         token = found.holder.partition(" ")[0]
         await service.operator.store.record(Deed(self._clock.now(), found.name, "login", token, note))
+        _log.info("logged in", who=found.name, peer=str(came_from))
         response = _lead_to(path)
         set_cookie(
             response,

@@ -24,6 +24,8 @@ _TYPES: Final[Mapping[str, str]] = {
 }
 _PACKED: Final = (".css", ".js", ".svg")
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
+_FOR_A_DAY: Final = "public, max-age=86400"
+_ICON: Final = "icon.svg"
 _DIGITS: Final = 16
 """Hexadecimal digits of a file's SHA-256 that are in its address."""
 
@@ -59,18 +61,26 @@ class Assets:
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is to be routed here. Nobody has to log in: all of it is public."""
-        return [web.get(ROOT + "{path}", self.serve)]
+        return [web.get(ROOT + "{path}", self.serve), web.get("/favicon.ico", self.icon)]
 
     async def serve(self, request: web.Request) -> web.Response:
         """Answer with a file. Raises RefusedError for another address."""
         asset = self._assets.get(request.match_info["path"])
         if asset is None:
             raise RefusedError(HTTPStatus.NOT_FOUND, "There is nothing here.", "Load the page again.")
-        headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
-        content = asset.content
-        if asset.packed is not None and "gzip" in request.headers.get("Accept-Encoding", ""):
-            content, headers["Content-Encoding"] = asset.packed, "gzip"
-        return web.Response(body=content, content_type=asset.type, charset=_charset(asset), headers=headers)
+        return _answer(request, asset, _FOR_EVER)
+
+    async def icon(self, request: web.Request) -> web.Response:
+        """Answer with the icon, where browsers ask for it of pages that name none."""
+        return _answer(request, self._assets[self._paths[_ICON]], _FOR_A_DAY)
+
+
+def _answer(request: web.Request, asset: _Asset, kept: str) -> web.Response:
+    headers = {"Cache-Control": kept, "Vary": "Accept-Encoding"}
+    content = asset.content
+    if asset.packed is not None and "gzip" in request.headers.get("Accept-Encoding", ""):
+        content, headers["Content-Encoding"] = asset.packed, "gzip"
+    return web.Response(body=content, content_type=asset.type, charset=_charset(asset), headers=headers)
 
 
 def _charset(asset: _Asset) -> str | None:

@@ -42,6 +42,7 @@ def test_its_modules_and_templates_are_its_own(program: Path) -> None:
     assert found.is_relative_to(program.parent.parent)
     for template in ("webhook/default.json.j2", "pages/acknowledge.html.j2", "pages/style.css"):
         assert (found.parent / "templates" / template).is_file()
+    assert (found.parent / "server" / "assets" / "htmx.min.js").is_file()
 
 
 def test_the_demonstration_plays(program: Path, tmp_path: Path) -> None:

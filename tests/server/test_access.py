@@ -1,14 +1,18 @@
 """Who may: tokens, what each scope is for, trusted proxies, and nobody in particular."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from relay.engine.tokens import Tokens
 from relay.model.access import Principal, Scope, Via
 from relay.model.errors import ConfigError
 from relay.server.access import check_listening, require
+from relay.server.access.places import on_loopback
 from relay.server.refused import RefusedError
 from relay.settings.server import ServerSettings
 from tests.server.conftest import ALERT, TOKEN, Site
@@ -272,3 +276,55 @@ class TestListening:
         await check_listening(server, site.store, site.clock.now())
         with pytest.raises(ConfigError):
             await check_listening(server, site.store, site.clock.now() + HOUR)
+
+
+class TestWhatIsLocal:
+    """Connections of other machines cannot be had in a test: their ends are made up here."""
+
+    @pytest.mark.parametrize(
+        ("ends", "local"),
+        [
+            (("127.0.0.1", "127.0.0.1"), True),
+            (("::1", "::1"), True),
+            (("::ffff:127.0.0.1", "::ffff:127.0.0.1"), True),
+            (("192.0.2.7", "127.0.0.1"), False),
+            (("127.0.0.1", "192.0.2.7"), False),
+            (("::ffff:192.0.2.7", "::ffff:192.0.2.7"), False),
+            (("fe80::1%eth0", "fe80::2%eth0"), False),
+            ((None, None), False),
+        ],
+    )
+    async def test_both_ends_have_to_be(
+        self, site: Site, ends: tuple[str | None, str | None], local: bool
+    ) -> None:
+        request = connected(*ends)
+        assert on_loopback(request) is local
+        for server in ({}, {"anonymous": "read"}):
+            configure(site, **server)
+            if local:
+                found = await site.access.principal(request)
+                assert (found.name, found.scope, found.via) == ("local", Scope.READ, Via.LOCAL)
+            else:
+                with pytest.raises(RefusedError):
+                    await site.access.principal(request)
+
+    async def test_elsewhere_it_takes_an_explicit_word(self, site: Site) -> None:
+        configure(site, listen="0.0.0.0:8080", anonymous="read", insecure=True)
+        found = await site.access.principal(connected("192.0.2.9", "192.0.2.7"))
+        assert found == Principal("local", Scope.READ, Via.LOCAL)
+
+
+class Ends(asyncio.Transport):
+    """A connection of which nothing is there but its ends."""
+
+    def __init__(self, peer: str | None, own: str | None) -> None:
+        super().__init__()
+        self._ends = {"peername": peer, "sockname": own}
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        found = self._ends.get(name)
+        return default if found is None else (found, 8080)
+
+
+def connected(peer: str | None, own: str | None) -> web.Request:
+    return make_mocked_request("GET", "/", {"Host": "localhost"}, transport=Ends(peer, own))

@@ -100,7 +100,19 @@ class TestLoggingIn:
                 "/login", data=b"\xff\xff=msr_wrong-but-secret", headers=FORM
             ) as answer:
                 assert answer.status == 400
+        assert [each["event"] for each in logs] == ["a token was refused"]
         assert "wrong-but-secret" not in str(logs)
+
+    async def test_whose_token_is_over_is_in_the_log(self, site: Site) -> None:
+        secret = await token(site, "ann", expires_at=site.clock.now() + timedelta(hours=1))
+        with capture_logs() as logs:
+            await log_in(site, secret)
+            site.clock.jump(3600)
+            assert (await attempt(site, secret))[0] == 401
+        assert [(each["event"], each.get("who") or each.get("name")) for each in logs] == [
+            ("logged in", "ann"), ("a token was refused", "ann"),
+        ]  # fmt: skip
+        assert secret not in str(logs)
 
     async def test_the_page_needs_no_script_and_keeps_where_to_go(self, site: Site) -> None:
         found, page = await site.get("/login?next=/alerts%3Fcluster%3Da%26x%3D%22")

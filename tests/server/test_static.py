@@ -20,6 +20,12 @@ async def test_a_script_is_served_whole_and_for_ever(site: Site) -> None:
         assert (await answer.text()).startswith("var htmx=")
 
 
+async def test_browsers_find_an_icon_without_being_told(site: Site) -> None:
+    async with site.session.get("/favicon.ico") as answer:
+        assert (answer.status, answer.content_type) == (200, "image/svg+xml")
+        assert (await answer.text()).startswith("<svg ")
+
+
 @pytest.mark.parametrize("accepts", ["gzip, br", "identity"])
 async def test_it_is_packed_for_who_can_unpack(site: Site, accepts: str) -> None:
     path = assets().url("style.css")

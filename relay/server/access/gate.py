@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from relay.model.access import LOCAL, PROXY, SETTINGS_TOKEN, Principal, Scope, Token, Via, secret_hash
@@ -22,6 +23,8 @@ from relay.server.refused import Guesses, RefusedError
 from relay.settings import ServerSettings
 from relay.settings.server import TrustedProxySettings
 from relay.store import Store
+
+_log = structlog.get_logger("relay.server")
 
 _REALM: Final = 'Bearer realm="msr-relay"'
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
@@ -115,7 +118,9 @@ class Access:
         if own is None and not await self._tokens_exist():
             raise _nobody_can()
         self._guesses.count()
-        raise _wrong(token)
+        refused = _wrong(token)
+        _log.warning("a token was refused", why=refused.title, name=None if token is None else token.name)
+        raise refused
 
     def _own(self, secret: str) -> Entrance:
         return Entrance(SETTINGS_TOKEN, Scope.ADMIN, f"{SETTINGS_TOKEN} {self.sessions.holder(secret)}")
