@@ -93,6 +93,10 @@ class Tracing(Telemetry):
         """Tell of each event how it was seen and how it was decided where it goes."""
         now = self._clock.now()
         began = None if watch is None else self._looks.get(watch)
+        ways: dict[str, list[str]] = {}
+        for delivery in plan.deliveries:
+            for id in delivery.events:
+                ways.setdefault(id, []).append(delivery.id)
         for event in plan.events:
             root = self._root(event.id)
             decided = event.seen_at if plan.at is None else plan.at
@@ -101,7 +105,7 @@ class Tracing(Telemetry):
             name = "look" if watch is None else f"look {watch.watcher}"
             self._tell(_Span(name, root, None, seen, now, about))
             inner = self._context(event.id, "intake", event.id)
-            took = [each.id for each in plan.deliveries if event.id in each.events]
+            took = ways.get(event.id, [])
             routed: dict[str, AttributeValue | None] = {"msr_relay.routed": event.id not in plan.unrouted}
             self._tell(_Span("intake", inner, root, decided, now, {**routed, "msr_relay.deliveries": took}))
 
