@@ -106,7 +106,7 @@ TEXTS: list[tuple[str, Callable[[Event], Event]]] = [
     ("VT_77", lambda one: replace(one, id="evt_77")),
     ("100%_\\", lambda one: replace(one, summary="it is 100%_\\ full")),
     ('say "hi"\n', lambda one: replace(one, summary='they say "hi"\n and go')),
-    ("ÄÖü", lambda one: replace(one, summary="äöÜ")),
+    ("äöü", lambda one: replace(one, summary="x ÄÖÜ y")),
     ("\U0001f525", lambda one: replace(one, summary="a \U0001f525 burns")),
 ]
 
@@ -152,6 +152,15 @@ async def test_what_was_stored_late_is_found_by_its_time(store: Store) -> None:
     assert await events(store, since=later(98 * 60)) == ["evt_99", "evt_98"]
     assert await events(store, since=later(100 * 60)) == []
     assert await events(store, until=NOW) == []
+
+
+async def test_what_is_outside_of_a_time_is_not_looked_at(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relay.store.views.happenings.MOST_SCANNED", 10)
+    late = paging.LATE.total_seconds()
+    await store.commit(Plan(events=tuple(event(f"evt_{n}", seen_at=later(n * late)) for n in range(100))))
+    assert await events(store, since=later(20 * late), until=later(22 * late)) == ["evt_21", "evt_20"]
 
 
 ALERTS = (

@@ -35,7 +35,6 @@ from relay.store.views.paging import (
     between,
     bounded,
     contains,
-    holds,
     is_glob,
     matches,
     page_by_seq,
@@ -101,7 +100,8 @@ class AlertQuery:
 def list_events(connection: Connection, wanted: EventQuery) -> Page[Taken, int]:
     """Return events, the latest taken first."""
     arms, others = _event_arms(connection, wanted)
-    others += between(connection, events, events.c.seen_at, wanted.since, wanted.until)
+    numbers, times = between(connection, events, events.c.seen_at, wanted.since, wanted.until)
+    others += times
     search = storable(wanted.search or "")
     if search:
         others.append(_searched(connection, events.c.body, [events.c.id, events.c.type], search))
@@ -111,10 +111,10 @@ def list_events(connection: Connection, wanted: EventQuery) -> Page[Taken, int]:
         arms,
         others,
         lambda row: Taken(row["seq"], row["routed"], Event.from_json(row["body"])),
+        within=numbers,
         before=wanted.before,
         limit=wanted.limit,
         most=MOST_SEARCHED if search else MOST_SCANNED,
-        check=None if not search or search.isascii() else lambda taken: _found(search, taken.event),
     )
 
 
@@ -187,18 +187,10 @@ def list_alerts(connection: Connection, wanted: AlertQuery) -> Page[Alert, Start
     if last is not None:
         at, id = last
         others += [alerts.c.starts_at >= at, or_(alerts.c.starts_at > at, alerts.c.id <= id)]
-    query = select(alerts.c.body).where(*driving, *others).order_by(*order)
-    text = storable(wanted.search or "")
-    search = None if text.isascii() else text
-    # What has only other letters than ASCII's is found by all of them.
-    read = query if search is not None else query.limit(limit + 1)
-    found: list[Alert] = []
-    for body in connection.execute(read).scalars():
-        alert = Alert.from_json(body)
-        if search is None or _found(search, alert):
-            if len(found) == limit:
-                return Page(tuple(found), (found[-1].starts_at, found[-1].id))
-            found.append(alert)
+    query = select(alerts.c.body).where(*driving, *others).order_by(*order).limit(limit + 1)
+    found = [Alert.from_json(body) for body in connection.execute(query).scalars()]
+    if len(found) > limit:
+        return Page(tuple(found[:limit]), (found[limit - 1].starts_at, found[limit - 1].id))
     return Page(tuple(found), None if last is None else (last[0], last[1]), cut=last is not None)
 
 
@@ -244,7 +236,3 @@ def _searched(connection: Connection, body: Column[str], columns: Sequence[Colum
     else:
         summary, subject = func.json_extract(body, "$.summary"), func.json_extract(body, "$.subject.name")
     return and_(anywhere, or_(*(contains(connection, each, wanted) for each in (*columns, summary, subject))))
-
-
-def _found(wanted: str, what: Event | Alert) -> bool:
-    return holds(wanted, what.id, what.type, what.subject.name, what.summary)

@@ -31,13 +31,14 @@ def list_deeds(connection: Connection, wanted: DeedQuery) -> Page[Deed, int]:
     others: list[ColumnElement[bool]] = [
         journal.c[name] == value for name, value in given if value is not None
     ]
-    others += between(connection, journal, journal.c.at, wanted.since, wanted.until)
+    numbers, times = between(connection, journal, journal.c.at, wanted.since, wanted.until)
     return page_by_seq(
         connection,
         journal,
         [[]],
-        others,
+        [*others, *times],
         lambda row: Deed(row["at"], row["who"], row["action"], row["subject"], row["note"]),
+        within=numbers,
         before=wanted.before,
         limit=wanted.limit,
         most=MOST_SCANNED,
@@ -54,13 +55,16 @@ def list_evidence(connection: Connection, wanted: Stretch, limit: int) -> Page[E
         others: list[ColumnElement[bool]] = [
             evidence.c[name] == value for name, value in given if value is not None
         ]
-        others += between(connection, evidence, evidence.c.at, wanted.since, wanted.until, microseconds)
+        numbers, times = between(
+            connection, evidence, evidence.c.at, wanted.since, wanted.until, microseconds
+        )
         return page_by_seq(
             connection,
             evidence,
             [arm],
-            others,
+            [*others, *times],
             lambda row: Entry(**row),
+            within=numbers,
             before=wanted.before,
             limit=limit,
             most=MOST_SCANNED,
