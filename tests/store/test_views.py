@@ -1,18 +1,34 @@
 """What people look at: filters, pages, searches, and that each ends after a bounded number of rows."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from relay.model.alert import AlertState
 from relay.model.delivery import DeliveryState
 from relay.model.event import Event, Status, Subject, SubjectKind
 from relay.model.plan import Plan
 from relay.model.severity import Severity
-from relay.store import AlertQuery, Deed, DeliveryQuery, EventQuery, Page, Store
-from relay.store.views import paging
+from relay.store import (
+    AlertQuery,
+    Deed,
+    DeedQuery,
+    DeliveryQuery,
+    EventQuery,
+    Page,
+    RepositoryQuery,
+    Store,
+    Stretch,
+    writes,
+)
+from relay.store.database import connect, parse_url
+from relay.store.views import happenings, outbox, paging, proofs, repositories, statistics
+from tests.store.test_plans import plans_of
 from tests.store.things import CLEAN, HELL, NOW, alert, claims, delivery, event, later, plan_of, settled
 
 
@@ -337,3 +353,54 @@ async def test_a_long_look_holds_up_neither_reads_nor_writes(store: Store) -> No
     store.close()
     with pytest.raises(Exception, match="store: closed"):
         await store.views.events(EventQuery())
+
+
+LED: list[tuple[str, Callable[[Connection], Any]]] = [
+    ("events", lambda c: happenings.list_events(c, EventQuery())),
+    ("of a type", lambda c: happenings.list_events(c, EventQuery(type="trust.*"))),
+    ("of a cluster", lambda c: happenings.list_events(c, EventQuery(cluster="prod"))),
+    ("of an alert", lambda c: happenings.list_events(c, EventQuery(alert="alr_1"))),
+    ("of a repository", lambda c: happenings.list_events(c, EventQuery(subject="prod/app"))),
+    ("unrouted", lambda c: happenings.list_events(c, EventQuery(routed=False))),
+    ("of a time", lambda c: happenings.list_events(c, EventQuery(since=NOW, until=later(9)))),
+    ("open alerts", lambda c: happenings.list_alerts(c, AlertQuery(open=True))),
+    ("deliveries", lambda c: outbox.list_deliveries(c, DeliveryQuery())),
+    ("of a channel", lambda c: outbox.list_deliveries(c, DeliveryQuery(channel="soc"))),
+    ("dead", lambda c: outbox.list_deliveries(c, DeliveryQuery(states=[DeliveryState.DEAD]))),
+    ("of an event", lambda c: outbox.list_deliveries(c, DeliveryQuery(event="evt_1"))),
+    ("repeats", lambda c: outbox.list_deliveries(c, DeliveryQuery(replay_of="dlv_1"))),
+    ("told in another", lambda c: outbox.list_deliveries(c, DeliveryQuery(merged_into="dlv_1"))),
+    ("to be replayed", lambda c: outbox.replayable(c, DeliveryQuery(states=[DeliveryState.DEAD]), 0, 9)),
+    ("counts", lambda c: outbox.count_states(c, "soc")),
+    ("what waits", lambda c: statistics.backlogs(c, ["soc"], NOW)),
+    ("what finished", lambda c: statistics.statistics(c, NOW, timedelta(minutes=1), 60)),
+    ("evidence of a repository", lambda c: proofs.list_evidence(c, Stretch(subject="prod/app"), 9)),
+    ("deeds", lambda c: proofs.list_deeds(c, DeedQuery())),
+    ("repositories", lambda c: repositories.list_repositories(c, RepositoryQuery(cluster="prod"))),
+]
+
+
+@pytest.mark.parametrize(("name", "look"), LED, ids=[name for name, _ in LED])
+def test_an_index_leads_to_it(name: str, look: Callable[[Connection], Any], sqlite_url: str) -> None:
+    Store(sqlite_url).close()
+    engine = connect(parse_url(sqlite_url), writing=True)
+    with engine.begin() as connection:
+        writes.commit_plans(connection, [plan_of(delivery("dlv_1", "evt_1"))])
+        plans = plans_of(connection, look)
+    engine.dispose()
+    assert plans
+    read = [step for step in plans if re.match(r"SCAN (?!\(subquery|anon_|CONSTANT)", step)]
+    assert [step for step in read if step not in WALKS.get(name, [])] == []
+
+
+WALKS = {
+    "events": ["SCAN events"],
+    "deliveries": ["SCAN deliveries"],
+    "deeds": ["SCAN journal"],
+    "unrouted": [
+        "SCAN events USING COVERING INDEX events_unrouted",
+        "SCAN events USING INDEX events_unrouted",
+    ],
+    "open alerts": ["SCAN alerts USING INDEX alerts_open"],
+}
+"""What is read from one end, and only as far as the page goes, or is all wanted."""

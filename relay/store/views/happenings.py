@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     Column,
     ColumnElement,
     Connection,
@@ -26,7 +25,7 @@ from relay.model.event import Event, Status
 from relay.model.patterns import Patterns
 from relay.model.severity import Severity
 from relay.model.text import storable
-from relay.store.schema import SUBJECT_LENGTH, alerts, events, subject_cut
+from relay.store.schema import alerts, events
 from relay.store.views.paging import (
     MOST_SCANNED,
     MOST_SEARCHED,
@@ -37,6 +36,7 @@ from relay.store.views.paging import (
     contains,
     is_glob,
     matches,
+    named,
     page_by_seq,
 )
 
@@ -136,7 +136,7 @@ def _event_arms(connection: Connection, wanted: EventQuery) -> tuple[list[Arm], 
     if wanted.alert is not None:
         ways.append([[events.c.alert == wanted.alert]])
     if wanted.subject is not None:
-        ways.append([[subject_cut == wanted.subject[:SUBJECT_LENGTH], events.c.subject == wanted.subject]])
+        ways.append([named(events.c.subject, wanted.subject)])
     if wanted.type is not None:
         ways.append([[events.c.type == each] for each in _types(connection, wanted.type)])
     if wanted.routed is False:
@@ -153,8 +153,12 @@ def _event_arms(connection: Connection, wanted: EventQuery) -> tuple[list[Arm], 
     return (ways[0] if ways else [[]]), others
 
 
-_UNROUTED: ColumnElement[bool] = literal_column("NOT routed", Boolean)
+_UNROUTED: ColumnElement[bool] = literal_column("NOT routed")
 """As the partial index says it."""
+
+
+_OPEN: ColumnElement[bool] = alerts.c.state != literal_column(f"'{AlertState.RESOLVED}'")
+"""As the partial index says it. There are never many."""
 
 
 def _types(connection: Connection, pattern: str) -> list[str]:
@@ -178,7 +182,9 @@ def list_alerts(connection: Connection, wanted: AlertQuery) -> Page[Alert, Start
     if wanted.before is not None:
         at, id = wanted.before
         driving += [alerts.c.starts_at <= at, or_(alerts.c.starts_at < at, alerts.c.id > id)]
-    order = (alerts.c.starts_at.desc(), alerts.c.id)
+    # What is open is few among many: found by its index, then put in order.
+    starts = func.coalesce(alerts.c.starts_at, 0) if wanted.open else alerts.c.starts_at
+    order = (starts.desc(), alerts.c.id)
     most = MOST_SEARCHED if wanted.search else MOST_SCANNED
     last: Any = None
     if others:
@@ -200,7 +206,7 @@ def _alert_conditions(
     driving: list[ColumnElement[bool]] = []
     others: list[ColumnElement[bool]] = []
     if wanted.open:
-        driving.append(alerts.c.state != AlertState.RESOLVED)
+        driving.append(_OPEN)
     elif wanted.open is False:
         others.append(alerts.c.state == AlertState.RESOLVED)
     if wanted.since is not None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from relay.model.text import storable
 from relay.store.parts import parts
+from relay.store.schema import SUBJECT_LENGTH, subject_cut
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -176,6 +177,12 @@ def contains(connection: Connection, text: ColumnElement[str], wanted: str) -> C
 
 
 _ESCAPED = {"%": r"\%", "_": r"\_", "\\": r"\\"}
+
+
+def named(subject: Column[Any], name: str) -> Arm:
+    """Return the conditions that a subject has a name, which the index of its beginning answers."""
+    # SQLite would put the value of a plain comparison into the other condition, and not know the index in it.
+    return [subject_cut == name[:SUBJECT_LENGTH], func.coalesce(subject, "") == name]
 
 
 def is_glob(text: str) -> bool:
