@@ -360,7 +360,6 @@ LED: list[tuple[str, Callable[[Connection], Any]]] = [
     ("of a type", lambda c: happenings.list_events(c, EventQuery(type="trust.*"))),
     ("of a cluster", lambda c: happenings.list_events(c, EventQuery(cluster="prod"))),
     ("of an alert", lambda c: happenings.list_events(c, EventQuery(alert="alr_1"))),
-    ("of a repository", lambda c: happenings.list_events(c, EventQuery(subject="prod/app"))),
     ("unrouted", lambda c: happenings.list_events(c, EventQuery(routed=False))),
     ("of a time", lambda c: happenings.list_events(c, EventQuery(since=NOW, until=later(9)))),
     ("open alerts", lambda c: happenings.list_alerts(c, AlertQuery(open=True))),

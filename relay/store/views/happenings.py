@@ -36,7 +36,6 @@ from relay.store.views.paging import (
     contains,
     is_glob,
     matches,
-    named,
     page_by_seq,
 )
 
@@ -135,8 +134,6 @@ def _event_arms(connection: Connection, wanted: EventQuery) -> tuple[list[Arm], 
     ways: list[list[Arm]] = []
     if wanted.alert is not None:
         ways.append([[events.c.alert == wanted.alert]])
-    if wanted.subject is not None:
-        ways.append([named(events.c.subject, wanted.subject)])
     if wanted.type is not None:
         ways.append([[events.c.type == each] for each in _types(connection, wanted.type)])
     if wanted.routed is False:
@@ -150,6 +147,8 @@ def _event_arms(connection: Connection, wanted: EventQuery) -> tuple[list[Arm], 
         others.append(events.c.severity.in_(_at_least(wanted.severity)))
     if wanted.status is not None:
         others.append(events.c.status == wanted.status)
+    if wanted.subject is not None:
+        others.append(events.c.subject == wanted.subject)
     return (ways[0] if ways else [[]]), others
 
 
