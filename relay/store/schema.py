@@ -67,11 +67,6 @@ def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
-SUBJECT_LENGTH = 200
-"""Characters of a name that are indexed: an entry of an index of PostgreSQL takes only so much."""
-subject_cut: ColumnElement[str] = literal_column(f"substr(subject, 1, {SUBJECT_LENGTH})", Words)
-"""As indices have the subject. A query uses them only if it says the same."""
-
 events = Table(
     "events",
     metadata,
@@ -89,7 +84,6 @@ events = Table(
     Index("events_type", "type", "seq"),
     Index("events_cluster", "cluster", "seq"),
     Index("events_seen", "seen_at"),
-    Index("events_subject", subject_cut, text("seq")),
     Index("events_unrouted", "seq", **_where("NOT routed")),
     Index("events_alert", "alert", **_where("alert IS NOT NULL")),
     sqlite_autoincrement=True,
@@ -247,6 +241,11 @@ acknowledgements = Table(
     Index("acknowledgements_at", "at"),
 )
 
+SUBJECT_LENGTH = 200
+"""Characters of a name that are indexed: an entry of an index of PostgreSQL takes only so much."""
+subject_cut: ColumnElement[str] = literal_column(f"substr(subject, 1, {SUBJECT_LENGTH})", Words)
+"""As indices have the subject. A query uses them only if it says the same."""
+
 evidence = Table(
     "evidence",
     metadata,
@@ -259,6 +258,8 @@ evidence = Table(
     Column("signature", Text),
     Column("prev", Text, nullable=False),
     Column("hash", Text, nullable=False),
+    # What was done to a repository is asked for years later. Events have no such index: it slows down taking
+    # them in, and the evidence has it all.
     Index("evidence_subject", subject_cut, text("seq")),
 )
 """The chain of evidence. Its columns are of plain types: what is verified is what the database has, and not

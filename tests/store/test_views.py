@@ -1,18 +1,34 @@
 """What people look at: filters, pages, searches, and that each ends after a bounded number of rows."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from relay.model.alert import AlertState
 from relay.model.delivery import DeliveryState
 from relay.model.event import Event, Status, Subject, SubjectKind
 from relay.model.plan import Plan
 from relay.model.severity import Severity
-from relay.store import AlertQuery, Deed, DeliveryQuery, EventQuery, Page, Store
-from relay.store.views import paging
+from relay.store import (
+    AlertQuery,
+    Deed,
+    DeedQuery,
+    DeliveryQuery,
+    EventQuery,
+    Page,
+    RepositoryQuery,
+    Store,
+    Stretch,
+    writes,
+)
+from relay.store.database import connect, parse_url
+from relay.store.views import happenings, outbox, paging, proofs, repositories, statistics
+from tests.store.test_plans import plans_of
 from tests.store.things import CLEAN, HELL, NOW, alert, claims, delivery, event, later, plan_of, settled
 
 
@@ -106,7 +122,7 @@ TEXTS: list[tuple[str, Callable[[Event], Event]]] = [
     ("VT_77", lambda one: replace(one, id="evt_77")),
     ("100%_\\", lambda one: replace(one, summary="it is 100%_\\ full")),
     ('say "hi"\n', lambda one: replace(one, summary='they say "hi"\n and go')),
-    ("ÄÖü", lambda one: replace(one, summary="äöÜ")),
+    ("äöü", lambda one: replace(one, summary="x ÄÖÜ y")),
     ("\U0001f525", lambda one: replace(one, summary="a \U0001f525 burns")),
 ]
 
@@ -152,6 +168,15 @@ async def test_what_was_stored_late_is_found_by_its_time(store: Store) -> None:
     assert await events(store, since=later(98 * 60)) == ["evt_99", "evt_98"]
     assert await events(store, since=later(100 * 60)) == []
     assert await events(store, until=NOW) == []
+
+
+async def test_what_is_outside_of_a_time_is_not_looked_at(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relay.store.views.happenings.MOST_SCANNED", 10)
+    late = paging.LATE.total_seconds()
+    await store.commit(Plan(events=tuple(event(f"evt_{n}", seen_at=later(n * late)) for n in range(100))))
+    assert await events(store, since=later(20 * late), until=later(22 * late)) == ["evt_21", "evt_20"]
 
 
 ALERTS = (
@@ -328,3 +353,53 @@ async def test_a_long_look_holds_up_neither_reads_nor_writes(store: Store) -> No
     store.close()
     with pytest.raises(Exception, match="store: closed"):
         await store.views.events(EventQuery())
+
+
+LED: list[tuple[str, Callable[[Connection], Any]]] = [
+    ("events", lambda c: happenings.list_events(c, EventQuery())),
+    ("of a type", lambda c: happenings.list_events(c, EventQuery(type="trust.*"))),
+    ("of a cluster", lambda c: happenings.list_events(c, EventQuery(cluster="prod"))),
+    ("of an alert", lambda c: happenings.list_events(c, EventQuery(alert="alr_1"))),
+    ("unrouted", lambda c: happenings.list_events(c, EventQuery(routed=False))),
+    ("of a time", lambda c: happenings.list_events(c, EventQuery(since=NOW, until=later(9)))),
+    ("open alerts", lambda c: happenings.list_alerts(c, AlertQuery(open=True))),
+    ("deliveries", lambda c: outbox.list_deliveries(c, DeliveryQuery())),
+    ("of a channel", lambda c: outbox.list_deliveries(c, DeliveryQuery(channel="soc"))),
+    ("dead", lambda c: outbox.list_deliveries(c, DeliveryQuery(states=[DeliveryState.DEAD]))),
+    ("of an event", lambda c: outbox.list_deliveries(c, DeliveryQuery(event="evt_1"))),
+    ("repeats", lambda c: outbox.list_deliveries(c, DeliveryQuery(replay_of="dlv_1"))),
+    ("told in another", lambda c: outbox.list_deliveries(c, DeliveryQuery(merged_into="dlv_1"))),
+    ("to be replayed", lambda c: outbox.replayable(c, DeliveryQuery(states=[DeliveryState.DEAD]), 0, 9)),
+    ("counts", lambda c: outbox.count_states(c, "soc")),
+    ("what waits", lambda c: statistics.backlogs(c, ["soc"], NOW)),
+    ("what finished", lambda c: statistics.statistics(c, NOW, timedelta(minutes=1), 60)),
+    ("evidence of a repository", lambda c: proofs.list_evidence(c, Stretch(subject="prod/app"), 9)),
+    ("deeds", lambda c: proofs.list_deeds(c, DeedQuery())),
+    ("repositories", lambda c: repositories.list_repositories(c, RepositoryQuery(cluster="prod"))),
+]
+
+
+@pytest.mark.parametrize(("name", "look"), LED, ids=[name for name, _ in LED])
+def test_an_index_leads_to_it(name: str, look: Callable[[Connection], Any], sqlite_url: str) -> None:
+    Store(sqlite_url).close()
+    engine = connect(parse_url(sqlite_url), writing=True)
+    with engine.begin() as connection:
+        writes.commit_plans(connection, [plan_of(delivery("dlv_1", "evt_1"))])
+        plans = plans_of(connection, look)
+    engine.dispose()
+    assert plans
+    read = [step for step in plans if re.match(r"SCAN (?!\(subquery|anon_|CONSTANT)", step)]
+    assert [step for step in read if step not in WALKS.get(name, [])] == []
+
+
+WALKS = {
+    "events": ["SCAN events"],
+    "deliveries": ["SCAN deliveries"],
+    "deeds": ["SCAN journal"],
+    "unrouted": [
+        "SCAN events USING COVERING INDEX events_unrouted",
+        "SCAN events USING INDEX events_unrouted",
+    ],
+    "open alerts": ["SCAN alerts USING INDEX alerts_open"],
+}
+"""What is read from one end, and only as far as the page goes, or is all wanted."""

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     Column,
     ColumnElement,
     Connection,
@@ -26,7 +25,7 @@ from relay.model.event import Event, Status
 from relay.model.patterns import Patterns
 from relay.model.severity import Severity
 from relay.model.text import storable
-from relay.store.schema import SUBJECT_LENGTH, alerts, events, subject_cut
+from relay.store.schema import alerts, events
 from relay.store.views.paging import (
     MOST_SCANNED,
     MOST_SEARCHED,
@@ -35,7 +34,6 @@ from relay.store.views.paging import (
     between,
     bounded,
     contains,
-    holds,
     is_glob,
     matches,
     page_by_seq,
@@ -101,7 +99,8 @@ class AlertQuery:
 def list_events(connection: Connection, wanted: EventQuery) -> Page[Taken, int]:
     """Return events, the latest taken first."""
     arms, others = _event_arms(connection, wanted)
-    others += between(connection, events, events.c.seen_at, wanted.since, wanted.until)
+    numbers, times = between(connection, events, events.c.seen_at, wanted.since, wanted.until)
+    others += times
     search = storable(wanted.search or "")
     if search:
         others.append(_searched(connection, events.c.body, [events.c.id, events.c.type], search))
@@ -111,10 +110,10 @@ def list_events(connection: Connection, wanted: EventQuery) -> Page[Taken, int]:
         arms,
         others,
         lambda row: Taken(row["seq"], row["routed"], Event.from_json(row["body"])),
+        within=numbers,
         before=wanted.before,
         limit=wanted.limit,
         most=MOST_SEARCHED if search else MOST_SCANNED,
-        check=None if not search or search.isascii() else lambda taken: _found(search, taken.event),
     )
 
 
@@ -135,8 +134,6 @@ def _event_arms(connection: Connection, wanted: EventQuery) -> tuple[list[Arm], 
     ways: list[list[Arm]] = []
     if wanted.alert is not None:
         ways.append([[events.c.alert == wanted.alert]])
-    if wanted.subject is not None:
-        ways.append([[subject_cut == wanted.subject[:SUBJECT_LENGTH], events.c.subject == wanted.subject]])
     if wanted.type is not None:
         ways.append([[events.c.type == each] for each in _types(connection, wanted.type)])
     if wanted.routed is False:
@@ -150,11 +147,17 @@ def _event_arms(connection: Connection, wanted: EventQuery) -> tuple[list[Arm], 
         others.append(events.c.severity.in_(_at_least(wanted.severity)))
     if wanted.status is not None:
         others.append(events.c.status == wanted.status)
+    if wanted.subject is not None:
+        others.append(events.c.subject == wanted.subject)
     return (ways[0] if ways else [[]]), others
 
 
-_UNROUTED: ColumnElement[bool] = literal_column("NOT routed", Boolean)
+_UNROUTED: ColumnElement[bool] = literal_column("NOT routed")
 """As the partial index says it."""
+
+
+_OPEN: ColumnElement[bool] = alerts.c.state != literal_column(f"'{AlertState.RESOLVED}'")
+"""As the partial index says it. There are never many."""
 
 
 def _types(connection: Connection, pattern: str) -> list[str]:
@@ -178,7 +181,9 @@ def list_alerts(connection: Connection, wanted: AlertQuery) -> Page[Alert, Start
     if wanted.before is not None:
         at, id = wanted.before
         driving += [alerts.c.starts_at <= at, or_(alerts.c.starts_at < at, alerts.c.id > id)]
-    order = (alerts.c.starts_at.desc(), alerts.c.id)
+    # What is open is few among many: found by its index, then put in order.
+    starts = func.coalesce(alerts.c.starts_at, 0) if wanted.open else alerts.c.starts_at
+    order = (starts.desc(), alerts.c.id)
     most = MOST_SEARCHED if wanted.search else MOST_SCANNED
     last: Any = None
     if others:
@@ -187,18 +192,10 @@ def list_alerts(connection: Connection, wanted: AlertQuery) -> Page[Alert, Start
     if last is not None:
         at, id = last
         others += [alerts.c.starts_at >= at, or_(alerts.c.starts_at > at, alerts.c.id <= id)]
-    query = select(alerts.c.body).where(*driving, *others).order_by(*order)
-    text = storable(wanted.search or "")
-    search = None if text.isascii() else text
-    # What has only other letters than ASCII's is found by all of them.
-    read = query if search is not None else query.limit(limit + 1)
-    found: list[Alert] = []
-    for body in connection.execute(read).scalars():
-        alert = Alert.from_json(body)
-        if search is None or _found(search, alert):
-            if len(found) == limit:
-                return Page(tuple(found), (found[-1].starts_at, found[-1].id))
-            found.append(alert)
+    query = select(alerts.c.body).where(*driving, *others).order_by(*order).limit(limit + 1)
+    found = [Alert.from_json(body) for body in connection.execute(query).scalars()]
+    if len(found) > limit:
+        return Page(tuple(found[:limit]), (found[limit - 1].starts_at, found[limit - 1].id))
     return Page(tuple(found), None if last is None else (last[0], last[1]), cut=last is not None)
 
 
@@ -208,7 +205,7 @@ def _alert_conditions(
     driving: list[ColumnElement[bool]] = []
     others: list[ColumnElement[bool]] = []
     if wanted.open:
-        driving.append(alerts.c.state != AlertState.RESOLVED)
+        driving.append(_OPEN)
     elif wanted.open is False:
         others.append(alerts.c.state == AlertState.RESOLVED)
     if wanted.since is not None:
@@ -244,7 +241,3 @@ def _searched(connection: Connection, body: Column[str], columns: Sequence[Colum
     else:
         summary, subject = func.json_extract(body, "$.summary"), func.json_extract(body, "$.subject.name")
     return and_(anywhere, or_(*(contains(connection, each, wanted) for each in (*columns, summary, subject))))
-
-
-def _found(wanted: str, what: Event | Alert) -> bool:
-    return holds(wanted, what.id, what.type, what.subject.name, what.summary)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, literal_column, select, union_all
+from sqlalchemy import ColumnElement, Connection, exists, func, select
 
 from relay.model.delivery import Attempt, Delivery, DeliveryState
 from relay.model.event import Event
@@ -72,9 +72,9 @@ class Count:
 
 def list_deliveries(connection: Connection, wanted: DeliveryQuery) -> Page[Delivery, int]:
     """Return deliveries, the newest first."""
-    times = between(connection, deliveries, deliveries.c.created_at, wanted.since, wanted.until)
+    numbers, times = between(connection, deliveries, deliveries.c.created_at, wanted.since, wanted.until)
     if wanted.event is not None or wanted.alert is not None:
-        return _about(connection, wanted, times)
+        return _about(connection, wanted, [*numbers, *times])
     arms, others = delivery_arms(wanted)
     return page_by_seq(
         connection,
@@ -82,6 +82,7 @@ def list_deliveries(connection: Connection, wanted: DeliveryQuery) -> Page[Deliv
         arms,
         [*others, *times],
         rows.read_delivery,
+        within=numbers,
         before=wanted.before,
         limit=wanted.limit,
         most=MOST_SCANNED,
@@ -139,18 +140,17 @@ def _about(
 
 def replayable(connection: Connection, wanted: DeliveryQuery, after: int, limit: int) -> list[Delivery]:
     """Return deliveries that were not replayed yet, the first ones behind ``after`` (a ``seq``)."""
-    times = between(connection, deliveries, deliveries.c.created_at, wanted.since, wanted.until)
+    numbers, times = between(connection, deliveries, deliveries.c.created_at, wanted.since, wanted.until)
     arms, others = delivery_arms(wanted)
     again = deliveries.alias("again")
     # A replay is found by its index, whatever it repeats.
     fresh = ~exists().where(again.c.replay_of == deliveries.c.id)
-    conditions = [*others, *times, deliveries.c.seq > after, fresh]
-    selects = [select(deliveries.c.seq.label("seq")).where(*arm, *conditions) for arm in arms]
-    if not selects:
-        return []
-    merged: Any = selects[0] if len(selects) == 1 else union_all(*selects)
-    first = merged.order_by(literal_column("seq")).limit(limit)
-    return read_by_seq(connection, list(connection.execute(first).scalars()))
+    conditions = [*others, *numbers, *times, deliveries.c.seq > after, fresh]
+    first: list[int] = []
+    for arm in arms:
+        query = select(deliveries.c.seq).where(*arm, *conditions).order_by(deliveries.c.seq).limit(limit)
+        first += connection.execute(query).scalars()
+    return read_by_seq(connection, sorted(first)[:limit])
 
 
 def read_by_seq(connection: Connection, seqs: Sequence[int]) -> list[Delivery]:

@@ -14,20 +14,21 @@ from sqlalchemy import (
     Table,
     collate,
     func,
-    literal_column,
+    or_,
     select,
     union_all,
 )
 
 from relay.model.text import storable
 from relay.store.parts import parts
+from relay.store.schema import SUBJECT_LENGTH, subject_cut
 
 T = TypeVar("T")
 P = TypeVar("P")
 
 MOST_ROWS = 200
 """Rows of a page at the most."""
-MOST_SCANNED = 100_000
+MOST_SCANNED = 50_000
 """Rows that are looked at for one page, where no index leads to what is wanted."""
 MOST_SEARCHED = 20_000
 """Rows of which the texts are searched for one page: that takes longer."""
@@ -64,48 +65,39 @@ def page_by_seq(
     others: Arm,
     read: Callable[[RowMapping], T],
     *,
+    within: Arm = (),
     before: int | None = None,
     limit: int = 50,
     most: int,
-    check: Callable[[T], bool] | None = None,
 ) -> Page[T, int]:
     """Return the rows for which any of the arms holds (none does if there are none) and all of the others do.
 
-    No row may be of two arms. ``check`` has the last word on a row. At most ``most`` rows of the arms are
-    looked at.
+    No row may be of two arms. ``within`` are conditions of ``seq``: what is outside is not looked at. At most
+    ``most`` rows of the arms are looked at.
     """
     limit, seq = bounded(limit), table.c.seq
     if not arms:
         return Page(())
-    behind = [] if before is None else [seq < before]
-    end = _end(connection, table, arms, behind, most) if others or check else None
+    behind = [*within, *([] if before is None else [seq < before])]
+    end = _end(connection, table, arms, behind, most) if others else None
     inside = [*behind, *others, *([] if end is None else [seq >= end])]
-    found: list[T] = []
-    place: int | None = None
-    while True:
-        started = inside if place is None else [*inside, seq < place]
-        seqs = list(connection.execute(_seqs(table, arms, started, limit + 1)).scalars())
-        for row in _rows(connection, table, seqs):
-            one = read(row)
-            if check is None or check(one):
-                if len(found) == limit:
-                    return Page(tuple(found), place)
-                found.append(one)
-                # Only after a row of the page: what the check refuses is cheap to look at again.
-                place = row["seq"]
-        if len(seqs) <= limit:
-            return Page(tuple(found), end, cut=end is not None)
-        place = seqs[-1]
+    seqs = list(connection.execute(_seqs(table, arms, inside, limit + 1)).scalars())
+    rows = tuple(map(read, _rows(connection, table, seqs[:limit])))
+    if len(seqs) > limit:
+        return Page(rows, seqs[limit - 1])
+    return Page(rows, end, cut=end is not None)
 
 
 def _seqs(table: Table, arms: Sequence[Arm], conditions: Arm, limit: int) -> Select[Any]:
     """Select the numbers of the newest rows of the arms, with the conditions."""
-    selects = [select(table.c.seq.label("seq")).where(*arm, *conditions) for arm in arms]
-    if len(selects) == 1:
-        return selects[0].order_by(table.c.seq.desc()).limit(limit)
-    # The arms are merged as they come, each in its order.
-    merged: Any = union_all(*selects).order_by(literal_column("seq").desc()).limit(limit)
-    return merged  # type: ignore[no-any-return]
+    newest = [
+        select(table.c.seq).where(*arm, *conditions).order_by(table.c.seq.desc()).limit(limit) for arm in arms
+    ]
+    if len(newest) == 1:
+        return newest[0]
+    # Each by itself: PostgreSQL would read all that the arms have, and put it in order.
+    merged = union_all(*(select(each.subquery().c.seq) for each in newest)).subquery()
+    return select(merged.c.seq).order_by(merged.c.seq.desc()).limit(limit)
 
 
 def _end(connection: Connection, table: Table, arms: Sequence[Arm], behind: Arm, most: int) -> int | None:
@@ -130,20 +122,21 @@ def between(
     since: datetime | None,
     until: datetime | None,
     kept: Callable[[datetime], Any] = lambda moment: moment,
-) -> list[ColumnElement[bool]]:
-    """Return the conditions for rows of a time, as its column has it: since is included, until is not.
+) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
+    """Return between which numbers rows of a time are, and the conditions that they are of that time.
 
-    What was stored in another order than its times, by more than LATE, may be left out.
+    ``since`` is included, ``until`` is not. What was stored in another order than its times, by more than
+    LATE, may be left out.
     """
-    conditions: list[ColumnElement[bool]] = []
+    numbers: list[ColumnElement[bool]] = []
+    times: list[ColumnElement[bool]] = []
     if since is not None:
-        conditions += [
-            at >= kept(since),
-            table.c.seq >= _first_at(connection, table, at >= kept(since - LATE)),
-        ]
+        numbers.append(table.c.seq >= _first_at(connection, table, at >= kept(since - LATE)))
+        times.append(at >= kept(since))
     if until is not None:
-        conditions += [at < kept(until), table.c.seq < _first_at(connection, table, at >= kept(until + LATE))]
-    return conditions
+        numbers.append(table.c.seq < _first_at(connection, table, at >= kept(until + LATE)))
+        times.append(at < kept(until))
+    return numbers, times
 
 
 def _first_at(connection: Connection, table: Table, reached: ColumnElement[bool]) -> int:
@@ -167,24 +160,29 @@ def _first_at(connection: Connection, table: Table, reached: ColumnElement[bool]
 
 
 def contains(connection: Connection, text: ColumnElement[str], wanted: str) -> ColumnElement[bool]:
-    """Return the condition that a text contains another. Capitals of ASCII are as small letters.
+    """Return the condition that a text contains another, without regard to capitals.
 
-    Other letters are any, since what databases take for the same letter differs: see ``holds``.
+    Of other letters than ASCII's databases do not agree which are the same: those are found as they are
+    written, all small, all capitals, or the first one a capital.
     """
-    pattern = "".join(_ESCAPED.get(each, each if each.isascii() else "%") for each in wanted[:_LONGEST])
+    wanted = storable(wanted)[:_LONGEST]
+    spelled = dict.fromkeys([wanted])
+    if not wanted.isascii():
+        spelled |= dict.fromkeys([wanted.lower(), wanted.upper(), wanted.capitalize()])
+    patterns = [f"%{''.join(_ESCAPED.get(each, each) for each in one)}%" for one in spelled]
     if connection.dialect.name == "postgresql":
         # Of all collations this one takes the least time.
-        return collate(text, "C").ilike(f"%{pattern}%", escape="\\")
-    return text.like(f"%{pattern}%", escape="\\")
+        return or_(*(collate(text, "C").ilike(each, escape="\\") for each in patterns))
+    return or_(*(text.like(each, escape="\\") for each in patterns))
 
 
 _ESCAPED = {"%": r"\%", "_": r"\_", "\\": r"\\"}
 
 
-def holds(wanted: str, *texts: str) -> bool:
-    """Tell whether any of the texts contains another, without regard to capitals."""
-    small = storable(wanted)[:_LONGEST].lower()
-    return any(small in text.lower() for text in texts)
+def named(subject: Column[Any], name: str) -> Arm:
+    """Return the conditions that a subject has a name, which the index of its beginning answers."""
+    # SQLite would put the value of a plain comparison into the other condition, and not know the index in it.
+    return [subject_cut == name[:SUBJECT_LENGTH], func.coalesce(subject, "") == name]
 
 
 def is_glob(text: str) -> bool:

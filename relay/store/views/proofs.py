@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from relay.model.evidence import Entry, microseconds
 from relay.store.evidence import Stretch, any_text
-from relay.store.schema import SUBJECT_LENGTH, evidence, journal, subject_cut
-from relay.store.views.paging import MOST_SCANNED, Arm, Page, between, page_by_seq
+from relay.store.schema import evidence, journal
+from relay.store.views.paging import MOST_SCANNED, Arm, Page, between, named, page_by_seq
 from relay.store.writes import Deed
 
 
@@ -31,13 +31,14 @@ def list_deeds(connection: Connection, wanted: DeedQuery) -> Page[Deed, int]:
     others: list[ColumnElement[bool]] = [
         journal.c[name] == value for name, value in given if value is not None
     ]
-    others += between(connection, journal, journal.c.at, wanted.since, wanted.until)
+    numbers, times = between(connection, journal, journal.c.at, wanted.since, wanted.until)
     return page_by_seq(
         connection,
         journal,
         [[]],
-        others,
+        [*others, *times],
         lambda row: Deed(row["at"], row["who"], row["action"], row["subject"], row["note"]),
+        within=numbers,
         before=wanted.before,
         limit=wanted.limit,
         most=MOST_SCANNED,
@@ -49,18 +50,21 @@ def list_evidence(connection: Connection, wanted: Stretch, limit: int) -> Page[E
     with any_text(connection):
         arm: Arm = []
         if wanted.subject is not None:
-            arm = [subject_cut == wanted.subject[:SUBJECT_LENGTH], evidence.c.subject == wanted.subject]
+            arm = named(evidence.c.subject, wanted.subject)
         given = (("cluster", wanted.cluster), ("kind", wanted.kind))
         others: list[ColumnElement[bool]] = [
             evidence.c[name] == value for name, value in given if value is not None
         ]
-        others += between(connection, evidence, evidence.c.at, wanted.since, wanted.until, microseconds)
+        numbers, times = between(
+            connection, evidence, evidence.c.at, wanted.since, wanted.until, microseconds
+        )
         return page_by_seq(
             connection,
             evidence,
             [arm],
-            others,
+            [*others, *times],
             lambda row: Entry(**row),
+            within=numbers,
             before=wanted.before,
             limit=limit,
             most=MOST_SCANNED,

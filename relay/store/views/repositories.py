@@ -6,11 +6,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select, tuple_
 
-from relay.model.text import storable
 from relay.model.trust import Kept
 from relay.store.schema import repository_cut, trust
 from relay.store.trust import indexed, read_kept
-from relay.store.views.paging import MOST_SEARCHED, Page, bounded, contains, holds
+from relay.store.views.paging import MOST_SEARCHED, Page, bounded, contains
 
 Name = tuple[str, str, str]
 """What repositories are ordered by: the cluster, the name as it is indexed, the key."""
@@ -60,19 +59,12 @@ def list_repositories(connection: Connection, wanted: RepositoryQuery) -> Page[K
     if last is not None:
         driving.append(tuple_(*names) <= tuple_(*last))
     query = select(trust, repository_cut.label("cut")).where(*driving, *others).order_by(*names)
-    search = storable(wanted.search or "")
-    # For other letters than ASCII's the database takes any: it does not have the last word then.
-    exact = search.isascii()
-    found: list[Kept] = []
-    at: Name | None = None
-    for row in connection.execute(query.limit(limit + 1) if exact else query).mappings():
-        if not exact and not holds(search, row["repository"]):
-            continue
-        if len(found) == limit:
-            return Page(tuple(found), at)
-        found.append(read_kept(row))
-        at = (row["cluster"], row["cut"], row["key"])
-    return Page(tuple(found), None if last is None else (last[0], last[1], last[2]), cut=last is not None)
+    found = connection.execute(query.limit(limit + 1)).mappings().all()
+    rows = tuple(map(read_kept, found[:limit]))
+    if len(found) > limit:
+        end = found[limit - 1]
+        return Page(rows, (end["cluster"], end["cut"], end["key"]))
+    return Page(rows, None if last is None else (last[0], last[1], last[2]), cut=last is not None)
 
 
 def _others(connection: Connection, wanted: RepositoryQuery) -> list[ColumnElement[bool]]:
@@ -82,7 +74,7 @@ def _others(connection: Connection, wanted: RepositoryQuery) -> list[ColumnEleme
     if wanted.standing is not None:
         others += _STANDINGS[wanted.standing]
     if wanted.search:
-        others.append(contains(connection, trust.c.repository, storable(wanted.search)))
+        others.append(contains(connection, trust.c.repository, wanted.search))
     return others
 
 

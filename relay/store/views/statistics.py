@@ -11,7 +11,7 @@ from relay.model.delivery import HELD_BACK, DeliveryState
 from relay.store.schema import deliveries
 from relay.store.views.outbox import COUNTED, Count, count_states
 
-_SAMPLE = 50_000
+_SAMPLE = 20_000
 """Deliveries that are looked at for one chart: of more, some that chance chooses."""
 _MOST = 2_000_000
 """Finished deliveries that are counted for one chart, the latest ones."""

@@ -11,8 +11,7 @@ _LENGTH = 200
 
 def upgrade() -> None:
     """Create the indices."""
-    for table in ("events", "evidence"):
-        op.create_index(f"{table}_subject", table, [sa.text(f"substr(subject, 1, {_LENGTH})"), "seq"])
+    op.create_index("evidence_subject", "evidence", [sa.text(f"substr(subject, 1, {_LENGTH})"), "seq"])
     op.create_index("trust_named", "trust", ["cluster", sa.text(f"substr(repository, 1, {_LENGTH})"), "key"])
     for name, column in (("replays", "replay_of"), ("merged", "merged_into")):
         where = sa.text(f"{column} IS NOT NULL")
