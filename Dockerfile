@@ -21,7 +21,7 @@ LABEL org.opencontainers.image.title="MSR Relay" org.opencontainers.image.licens
 RUN useradd --system --uid 10001 --home-dir /var/lib/msr-relay --create-home --shell /usr/sbin/nologin msr-relay
 COPY --from=build /opt/msr-relay /opt/msr-relay
 # The store lives in the volume; the root file system may be read-only. 0.0.0.0 because only published
-# ports are reachable from outside the container.
+# ports are reachable from outside the container; there the relay starts once somebody can log in.
 ENV PATH=/opt/msr-relay/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
