@@ -15,7 +15,8 @@ May = Callable[[web.Request], Awaitable[None]]
 def may_scrape(request: web.Request, public: bool | None) -> bool:
     """Tell whether somebody may read the metrics without saying who it is (see ``server.metrics.public``)."""
     if public is None:
-        return places.on_loopback(request) and not places.forwarded(request)
+        # By another name, a page of another site could have a browser on this machine read them.
+        return places.on_loopback(request) and not places.forwarded(request) and places.named_here(request)
     return public
 
 

@@ -50,7 +50,7 @@ def public_app(
     app.add_routes(AcknowledgePage(service, clock, guesses).routes())
     app.add_routes(LoginPages(service, clock).routes())
     app.add_routes(assets().routes())
-    app.add_routes(api_routes(service, stream))
+    app.add_routes(api_routes(service, stream, clock))
     app.add_routes(HookRoutes(service, clock, guesses).routes())
     return app
 

@@ -37,6 +37,12 @@ def forwarded(request: web.Request) -> bool:
     return any(name in request.headers for name in _FORWARDED)
 
 
+def named_here(request: web.Request) -> bool:
+    """Tell whether a request was sent to a name of this very machine."""
+    host = _host_name(f"//{request.host}")
+    return host is not None and is_loopback(host)
+
+
 def refuse_other_hosts(request: web.Request, server: ServerSettings, *, loopback: bool = False) -> None:
     """Raise RefusedError for a request that was sent to a name that is not ours.
 

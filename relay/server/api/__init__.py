@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from relay.model.access import Scope
+from relay.model.clock import Clock
 from relay.server.access import require
 from relay.server.api import openapi
 from relay.server.api.handler import ROOT, handler
@@ -16,15 +17,21 @@ from relay.server.api.reader import reader_routes
 from relay.server.api.resources import OPERATIONS
 from relay.server.service import Service
 from relay.server.stream import Stream
+from relay.server.turns import Turns
 
 __all__ = ["CONTENT_TYPE", "OPERATIONS", "ROOT", "api_routes", "problem"]
 
 OPENAPI: Final = ROOT + "/openapi.json"
 
 
-def api_routes(service: Callable[[], Service], stream: Callable[[], Stream]) -> list[web.RouteDef]:
+def api_routes(
+    service: Callable[[], Service], stream: Callable[[], Stream], clock: Clock
+) -> list[web.RouteDef]:
     """Return the routes of all operations, the live stream, the OpenAPI document and its reader."""
-    operations = [web.route(each.method, ROOT + each.path, handler(each, service)) for each in OPERATIONS]
+    turns = Turns()
+    operations = [
+        web.route(each.method, ROOT + each.path, handler(each, service, turns)) for each in OPERATIONS
+    ]
 
     async def described(request: web.Request) -> web.Response:
         found = service()
@@ -34,7 +41,7 @@ def api_routes(service: Callable[[], Service], stream: Callable[[], Stream]) -> 
 
     return [
         *operations,
-        *Live(service, stream).routes(),
+        *Live(service, stream, clock).routes(),
         web.get(OPENAPI, described),
         *reader_routes(service, OPERATIONS),
     ]

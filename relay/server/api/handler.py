@@ -20,6 +20,7 @@ from relay.server.api.problems import bad_request, fields, invalid, problem
 from relay.server.bodies import read_body
 from relay.server.refused import RefusedError
 from relay.server.service import Service
+from relay.server.turns import Turns
 
 ROOT: Final = "/api/v1"
 BODY_BYTES: Final = 256 * 1024
@@ -32,23 +33,30 @@ _STATUSES: Final[Mapping[type[RelayError], HTTPStatus]] = {
 Handle = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def handler(operation: Operation, service: Callable[[], Service]) -> Handle:
-    """Return what answers requests for an operation. It raises RefusedError and StoreError."""
+def handler(operation: Operation, service: Callable[[], Service], turns: Turns) -> Handle:
+    """Return what answers requests for an operation. It raises RefusedError and StoreError.
+
+    Those that only read take ``turns``.
+    """
 
     async def handle(request: web.Request) -> web.Response:
         found = service()
         who = await found.access.principal(request)
         require(who, operation.scope)
         sent = await _sent(request, operation)
+        if operation.method == "GET":
+            key = (who, request.rel_url.raw_path_qs)
+            answer = await turns.share(key, lambda: _done(found, who, request, operation, sent))
+            return _tagged(request, answer)
         if not operation.writes:
-            return _tagged(request, await _done(found, who, request, operation, sent))
+            return await turns.take(lambda: _answered(found, who, request, operation, sent))
         once = Once.of(request, found.operator.store, found.operator.clock, who, sent)
         if once is not None and operation.secret:
             raise bad_request(
                 f"This takes no {HEADER}.", "Its answer holds a secret, which is not kept to be given again."
             )
         if once is None:
-            return await _done(found, who, request, operation, sent)
+            return await _answered(found, who, request, operation, sent)
         return await once.do(lambda: _answer(found, who, request, operation, sent))
 
     return handle
@@ -69,14 +77,23 @@ async def _answer(
 ) -> web.Response:
     """Return the answer, a refusal among them, as it is to be given again."""
     try:
-        return await _done(service, who, request, operation, sent)
+        return await _answered(service, who, request, operation, sent)
     except RefusedError as refused:
         return problem(refused)
 
 
-async def _done(
+async def _answered(
     service: Service, who: Principal, request: web.Request, operation: Operation, sent: bytes
 ) -> web.Response:
+    text = await _done(service, who, request, operation, sent)
+    if operation.answer is None:
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+    return web.json_response(text=text, status=operation.status)
+
+
+async def _done(
+    service: Service, who: Principal, request: web.Request, operation: Operation, sent: bytes
+) -> str:
     query = _checked(operation.query, _query(request))
     body = None if operation.body is None else _checked(operation.body, _object(sent))
     path = {name: _clean(value) for name, value in request.match_info.items()}
@@ -87,9 +104,9 @@ async def _done(
     except RelayError as error:
         raise RefusedError(_STATUSES.get(type(error), HTTPStatus.CONFLICT), str(error)) from None
     if operation.answer is None:
-        return web.Response(status=HTTPStatus.NO_CONTENT)
+        return ""
     document = done if isinstance(done, BaseModel) else operation.answer.model_validate(done)
-    return web.json_response(text=document.model_dump_json(), status=operation.status)
+    return document.model_dump_json()
 
 
 def _clean(value: str) -> str:
@@ -128,15 +145,14 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _tagged(request: web.Request, response: web.Response) -> web.Response:
+def _tagged(request: web.Request, text: str) -> web.Response:
     """Return the answer with its entity tag, or that it is what the client has already."""
-    content = response.body if isinstance(response.body, bytes) else b""
-    tag = hashlib.sha256(content).hexdigest()[:32]
+    tag = hashlib.sha256(text.encode()).hexdigest()[:32]
+    known = request.if_none_match or ()
+    if any(each.value in (tag, "*") for each in known):
+        response = web.Response(status=HTTPStatus.NOT_MODIFIED)
+    else:
+        response = web.json_response(text=text)
     response.headers["Cache-Control"] = "private, no-cache"
     response.etag = tag
-    known = request.if_none_match or ()
-    if request.method != "GET" or not any(each.value in (tag, "*") for each in known):
-        return response
-    same = web.Response(status=HTTPStatus.NOT_MODIFIED, headers={"Cache-Control": "private, no-cache"})
-    same.etag = tag
-    return same
+    return response

@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from relay.model.access import Scope
+from relay.model.clock import Clock
 from relay.model.patterns import Patterns
 from relay.server.access import require
 from relay.server.api.documents import EventDocument
@@ -22,9 +23,11 @@ PATH: Final = ROOT + "/stream"
 MOST: Final = 200
 """So many may listen at the same time."""
 _QUIET: Final = 15.0
-"""After so many seconds without anything to say a comment is sent, so that proxies keep the line open; and it
-is asked again who listens."""
+"""After so many seconds without anything to say a comment is sent, so that proxies keep the line open; and so
+often it is asked again who listens."""
 _WRITE: Final = 10.0
+_WRITTEN: Final = 500
+"""So many events are kept as they are sent."""
 _TICK: Final = 1.0
 """Seconds between two words that something else than events has changed."""
 
@@ -32,10 +35,12 @@ _TICK: Final = 1.0
 class Live:
     """Serves the stream."""
 
-    def __init__(self, service: Callable[[], Service], stream: Callable[[], Stream]) -> None:
+    def __init__(self, service: Callable[[], Service], stream: Callable[[], Stream], clock: Clock) -> None:
         self._service = service
         self._stream = stream
+        self._clock = clock
         self._listening = 0
+        self._texts: dict[int, bytes] = {}
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is to be routed here."""
@@ -82,7 +87,7 @@ class Live:
         place: int,
         types: Patterns | None,
     ) -> None:
-        changes = stream.changes
+        changes, asked = stream.changes, self._clock.monotonic()
         while not stream.closed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_QUIET):
@@ -91,24 +96,31 @@ class Live:
             for item in await stream.after(place):
                 place = item.seq
                 if types is None or types.match(item.event.type):
-                    said += _event(item)
+                    said += self._written(item)
             if stream.changes > changes:
                 changes = stream.changes
                 said += b"event: changed\ndata: {}\n\n"
-            if not said:
+            if self._clock.monotonic() - asked >= _QUIET:
                 require(await self._service().access.principal(request), Scope.READ)
-                said = b": quiet\n\n"
+                asked = self._clock.monotonic()
+            said = said or b": quiet\n\n"
             async with asyncio.timeout(_WRITE):
                 await response.write(said)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_TICK):
                     await stream.wait(place, stream.changes + 1)
 
-
-def _event(item: Item) -> bytes:
-    # JSON has no line break outside of its strings, and none inside.
-    text = EventDocument.model_validate(item.event).model_dump_json()
-    return f"id: {item.seq}\nevent: event\ndata: {text}\n\n".encode()
+    def _written(self, item: Item) -> bytes:
+        """Return an event as it is sent: written once for all who listen."""
+        found = self._texts.get(item.seq)
+        if found is None:
+            # JSON has no line break outside of its strings, and none inside.
+            text = EventDocument.model_validate(item.event).model_dump_json()
+            found = f"id: {item.seq}\nevent: event\ndata: {text}\n\n".encode()
+            if len(self._texts) >= _WRITTEN:
+                self._texts.clear()
+            self._texts[item.seq] = found
+        return found
 
 
 def _place(request: web.Request, newest: int) -> int:
