@@ -8,13 +8,15 @@ from datetime import UTC, tzinfo
 from typing import Any, Final
 from urllib.parse import quote
 
-from jinja2 import ChoiceLoader, FileSystemLoader
+from jinja2 import ChoiceLoader, FileSystemLoader, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 import relay
 from relay.model.clock import Clock
 from relay.render.clean import clean
-from relay.render.environment import Environment, Place
+from relay.model.event import Event
+from relay.render.environment import Environment, Place, Said, say
 from relay.render.renderer import shipped
 
 FOLDER: Final = "pages"
@@ -29,6 +31,15 @@ def _codespans(value: object) -> Markup:
 def _segment(value: object) -> str:
     """The text as one segment of an address's path."""
     return quote(str(value), safe="")
+
+
+@pass_context
+def _tell(context: Context, event: Event) -> Said:
+    """`say`, and less of an event whose details are not those of its type: another release took it."""
+    try:
+        return say(context, event)
+    except Exception:
+        return Said(event.summary, [("Type", event.type), ("Subject", event.subject.name)], [])
 
 
 class Pages:
@@ -57,6 +68,7 @@ class Pages:
         loader = ChoiceLoader([FileSystemLoader(folder), FileSystemLoader(shipped())])
         self._environment = Environment(Place.HTML, loader, clock, timezone)
         self._environment.filters |= {"codespans": _codespans, "segment": _segment}
+        self._environment.globals |= {"say": _tell}
 
     def render(self, name: str, **values: Any) -> str:
         """Return the page of a name."""

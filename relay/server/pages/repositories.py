@@ -101,7 +101,7 @@ async def show(visitor: Visitor) -> web.Response:
     return visitor.page(
         "repository",
         cluster=cluster,
-        name=name,
+        repository=name,
         kept=[(each, standing_of(each), _state(each)) for each in kept],
         listing=lambda state: listing(state)[:_TAGS],
         most=_TAGS,
