@@ -59,6 +59,21 @@ class Said(NamedTuple):
         return _time(self.entry.content.get("happened_at"))
 
 
+def said(entry: Entry, *, proven: bool = False) -> Said:
+    """Return what an entry of a repository says; ``proven`` is whether the chain is known to hold up to it."""
+    content = entry.content
+    snapshot = entry.kind == Kind.SNAPSHOT
+    return Said(
+        entry,
+        what(entry),
+        words(entry),
+        _facts(entry),
+        tags_of(content) if snapshot else lost_tags(content),
+        signers_of(content) if snapshot else (),
+        proven,
+    )
+
+
 def what(entry: Entry) -> str:
     """Return in one word what an entry says."""
     if entry.kind != Kind.RECORD:
@@ -242,25 +257,15 @@ class Historian:
         return named and entry.content.get("gun") == self._repository
 
     def _add(self, entry: Entry) -> None:
-        content = entry.content
-        snapshot = entry.kind == Kind.SNAPSHOT
-        said = Said(
-            entry,
-            what(entry),
-            words(entry),
-            _facts(entry),
-            tags_of(content) if snapshot else lost_tags(content),
-            signers_of(content) if snapshot else (),
-            proven=True,
-        )
+        found = said(entry, proven=True)
         self._count += 1
-        self._latest.append(said)
-        self._counts[said.what] = self._counts.get(said.what, 0) + 1
+        self._latest.append(found)
+        self._counts[found.what] = self._counts.get(found.what, 0) + 1
         self._clusters.add(str(entry.cluster or "?"))
-        if said.what == "deleted":
-            self._deletions.append(said)
-        if said.seen_at is not None:
-            self._times = [*self._times[:1], said.seen_at]
+        if found.what == "deleted":
+            self._deletions.append(found)
+        if found.seen_at is not None:
+            self._times = [*self._times[:1], found.seen_at]
 
     def finish(self, noted: Head | None) -> History | None:
         """Return the history, None if nothing is about the repository."""

@@ -73,7 +73,7 @@ class Acknowledge(Order):
     about: str = Field(description="the id of an alert or event, or how it begins")
     note: Text = ""
     until: AwareDatetime | None = None
-    via: Annotated[str, Field(pattern="^(cli|api|link)$")] = "cli"
+    via: Annotated[str, Field(pattern="^(cli|api|link|page)$")] = "cli"
 
 
 class OnThread(Order):

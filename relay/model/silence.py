@@ -30,7 +30,8 @@ class Acknowledgement:
     """Somebody takes care of an alert, or has taken note of a one-off event.
 
     ``thread`` is the id of the alert, or of the event. Until ``until`` (None: until the alert resolves)
-    nothing is repeated or escalated. ``via`` is the way it came: ``cli``, ``api`` or ``link``.
+    nothing is repeated or escalated. ``via`` is the way it came: ``cli``, ``api``,
+    ``link`` or ``page``.
     """
 
     thread: str

@@ -2,19 +2,44 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import UTC, tzinfo
 from typing import Any, Final
+from urllib.parse import quote
 
-from jinja2 import FileSystemLoader
-from markupsafe import Markup
+from jinja2 import ChoiceLoader, FileSystemLoader, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
 import relay
 from relay.model.clock import Clock
-from relay.render.environment import Environment, Place
+from relay.render.clean import clean
+from relay.model.event import Event
+from relay.render.environment import Environment, Place, Said, say
 from relay.render.renderer import shipped
 
 FOLDER: Final = "pages"
+_SPAN: Final = re.compile(r"`([^`]+)`")
+
+
+def _codespans(value: object) -> Markup:
+    """`codespans` without the style that mails need: no page may have one in its elements."""
+    return Markup(_SPAN.sub(r"<code>\1</code>", str(escape(clean(str(value))))))  # noqa: S704
+
+
+def _segment(value: object) -> str:
+    """The text as one segment of an address's path."""
+    return quote(str(value), safe="")
+
+
+@pass_context
+def _tell(context: Context, event: Event) -> Said:
+    """`say`, and less of an event whose details are not those of its type: another release took it."""
+    try:
+        return say(context, event)
+    except Exception:
+        return Said(event.summary, [("Type", event.type), ("Subject", event.subject.name)], [])
 
 
 class Pages:
@@ -39,7 +64,11 @@ class Pages:
 
         Scripts and styles inside of a page do not count, but for the one style of all pages.
         """
-        self._environment = Environment(Place.HTML, FileSystemLoader(folder), clock, timezone)
+        # Behind them what messages say of events, in the shipped words.
+        loader = ChoiceLoader([FileSystemLoader(folder), FileSystemLoader(shipped())])
+        self._environment = Environment(Place.HTML, loader, clock, timezone)
+        self._environment.filters |= {"codespans": _codespans, "segment": _segment}
+        self._environment.globals |= {"say": _tell}
 
     def render(self, name: str, **values: Any) -> str:
         """Return the page of a name."""

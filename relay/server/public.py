@@ -16,6 +16,7 @@ from relay.server.api import api_routes, problem
 from relay.server.health import health_routes
 from relay.server.hooks import HookRoutes
 from relay.server.login import LoginPages, to_login
+from relay.server.pages import page_routes
 from relay.server.refused import STORE_FAILS, Guesses, RefusedError
 from relay.server.service import Service
 from relay.server.static import assets
@@ -52,6 +53,7 @@ def public_app(
     app.add_routes(assets().routes())
     app.add_routes(api_routes(service, stream, clock))
     app.add_routes(HookRoutes(service, clock, guesses).routes())
+    app.add_routes(page_routes(service))
     return app
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from relay.model.alert import Alert
-from relay.model.delivery import Delivery
+from relay.model.delivery import Delivery, DeliveryState
 from relay.model.event import Event
 from relay.model.evidence import Entry
 from relay.model.trust import Kept
@@ -68,9 +68,14 @@ class Views:
         """Return deliveries that were not replayed yet, the earliest behind a ``seq`` first."""
         return await self._read(outbox.replayable, wanted, after, limit)
 
-    async def count_states(self, channel: str | None = None) -> dict[str, Count]:
-        """Return how many deliveries are in each state, of a channel or of all: up to a bounded number."""
-        return await self._read(outbox.count_states, channel)
+    async def count_states(
+        self, channel: str | None = None, states: Collection[DeliveryState] = tuple(DeliveryState)
+    ) -> dict[str, Count]:
+        """Return how many deliveries are in each of these states, of a channel or of all, as far as counted.
+
+        States without any are left out.
+        """
+        return await self._read(outbox.count_states, channel, outbox.COUNTED, states)
 
     async def backlogs(self, channels: Collection[str], now: datetime) -> dict[str, Backlog]:
         """Return what waits in each of these channels."""

@@ -1,0 +1,43 @@
+/* Keeps pages up to date: what the relay says on its live stream makes htmx load anew whatever listens for it.
+   Without scripts pages are as they were loaded. */
+(() => {
+  "use strict";
+  const PAUSE = 2000; // milliseconds between two reloads at least
+  const opened = new Set();
+
+  // What was unfolded stays so when a part is replaced, and where the keyboard was it stays.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    opened.clear();
+    for (const each of event.target.querySelectorAll("details[id][open]")) opened.add(each.id);
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  });
+
+  if (!document.querySelector("[data-live]") || !window.EventSource) return;
+  const word = document.getElementById("live-word");
+  let waiting = null;
+  let last = 0;
+
+  function reload() {
+    waiting = null;
+    if (document.hidden) return;
+    last = Date.now();
+    document.body.dispatchEvent(new Event("relaychanged"));
+  }
+  function changed() {
+    if (waiting === null) waiting = setTimeout(reload, Math.max(0, last + PAUSE - Date.now()));
+  }
+  function say(text) {
+    if (word) word.textContent = text;
+  }
+
+  const source = new EventSource("/api/v1/stream");
+  source.addEventListener("open", () => say("· live"));
+  source.addEventListener("error", () => say("· not live: the relay cannot be reached"));
+  source.addEventListener("event", changed);
+  source.addEventListener("changed", changed);
+  document.addEventListener("visibilitychange", changed);
+  // Ages and last looks move though nothing happens.
+  setInterval(changed, 15000);
+})();

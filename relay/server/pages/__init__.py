@@ -1,0 +1,25 @@
+"""The pages for operators. A new page is one file here and one line in ``page_routes``."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from relay.server.pages import alerts, channels, deliveries, events, journal, repositories, silences
+from relay.server.pages.overview import Overview
+from relay.server.service import Service
+
+__all__ = ["page_routes"]
+
+
+def page_routes(service: Callable[[], Service]) -> list[web.RouteDef]:
+    """Return the routes of all pages for operators."""
+    return [
+        *Overview(service).routes(),
+        *alerts.routes(service),
+        *events.routes(service),
+        *deliveries.routes(service),
+        *channels.routes(service),
+        *silences.routes(service),
+        *repositories.routes(service),
+        *journal.routes(service),
+    ]
