@@ -71,9 +71,8 @@ def _job(draft: Draft, renderer: Renderer, zone: str, now: datetime) -> Job:
         if part not in wanted.PARTS:
             raise NotFoundError(f"{kind} has no part {part}: {near(part, wanted.PARTS)}")
     if not draft.typed and name not in (*renderer.names(kind), *_NAMES):
-        raise NotFoundError(
-            f"there is no template {name} for {kind}: {near(name, {*renderer.names(kind), *CATALOGUE})}"
-        )
+        known = {*renderer.names(kind), *CATALOGUE}
+        raise NotFoundError(f"there is no template {name} for {kind}: {near(name, known)}")
     link = f"{renderer.public_url}/acknowledge/sample" if renderer.public_url else None
     return Job(
         kind,
