@@ -136,6 +136,12 @@ class Renderer:
                 found.append((base[: -len(part) - 1], part))
         return tuple(found)
 
+    def source(self, kind: str, part: str, type_name: str, template: str | None = None) -> tuple[str, str]:
+        """The file name and the text of the template that makes a part. Raises TemplateError."""
+        name = str(self._find(kind, part, type_name, template).name)
+        text, _, _ = self._loader.get_source(self._environments[Place.of(kind, part)], name)
+        return name, text
+
     def _files(self, kind: str) -> list[str]:
         folders = [directory / kind for directory in self.directories]
         typed = {file for file in self._typed if file.startswith(f"{kind}/")}
