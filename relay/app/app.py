@@ -38,6 +38,7 @@ from relay.model.errors import ConfigError, StoreError
 from relay.model.evidence import BrokenChainError
 from relay.model.observation import Report
 from relay.model.steps import Reach, Step, pass_by
+from relay.render.aside import Aside
 from relay.server import (
     Guesses,
     Listener,
@@ -109,6 +110,7 @@ class App:
         self._senders: list[Sender] = []
         self._supervisors: list[Supervisor] = []
         self._guesses = Guesses(clock)
+        self._aside = Aside()
         self._looking: list[asyncio.Task[None]] = []
         self.stopping = asyncio.Event()
         self.reloading = asyncio.Event()
@@ -129,6 +131,7 @@ class App:
             http = Http(self._clock)
             stack.push_async_callback(http.close)
             clients = Clients(http, self._clock)
+            stack.push_async_callback(self._aside.close)
             key = await link_key(store, self._random_bytes)
             self._tools = Tools(self._clock, self._source, store, http, clients, self._reach, key, telemetry)
             self._access = build.access(
@@ -233,6 +236,7 @@ class App:
             random_bytes=self._random_bytes,
             running=self._running,
             hooks=Hooks(build.hooks(self._settings), self._take_posted),
+            aside=self._aside,
         )
 
     def _running(self) -> Running:

@@ -182,6 +182,14 @@ class Channel(Section, ABC):
     def plain(self, title: str, text: str, payload: Mapping[str, Any]) -> dict[str, str]:
         """The parts of a built-in form, for when a template fails: not one of them needs a template."""
 
+    def headers_shown(self, message: Message, body: str) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+        """What goes with the body, by name, as it may be shown to people: with secrets hidden."""
+        return ()
+
+    def doubts(self, message: Message, body: str) -> tuple[str, ...]:  # noqa: ARG002
+        """What the author of a message should know of it: that it was cut, or is too large."""
+        return ()
+
     def problems(self) -> tuple[str, ...]:
         """What is wrong with this configuration but costs too much to find out at every start.
 

@@ -7,7 +7,7 @@ measured by others (github.com/slackapi/bolt-js, issue 2509).
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 TEXT: Final = 4000
@@ -42,6 +42,22 @@ def fit(document: Json) -> Json:
     if not (fitted.get("text") or fitted.get("blocks") or fitted.get("attachments")):
         raise ValueError("it has no `text`, no `blocks` and no `attachments`")
     return fitted
+
+
+def doubts(document: Json) -> Iterator[str]:
+    """Yield what of a message is beyond Slack's limits, and is cut by ``fit``."""
+    if "text" in document and len(_string(document["text"], "text")) > TEXT:
+        yield f"`text` has more than {TEXT} characters: the rest is cut"
+    if "blocks" not in document:
+        return
+    blocks = _objects(document["blocks"], "blocks")
+    if len(blocks) > BLOCKS:
+        yield f"it has {len(blocks)} blocks: Slack takes {BLOCKS}, the rest is left out"
+    for number, block in enumerate(blocks, start=1):
+        if _fit_block(block, _OTHER_TEXT) != block:
+            yield f"block {number} has texts that are empty, longer or more than Slack takes: it is changed"
+    if _size(blocks) > ALL_BLOCKS:
+        yield f"its blocks have more than {ALL_BLOCKS} characters together: they are cut, or left out"
 
 
 def cut_mrkdwn(text: str, limit: int) -> str:

@@ -175,6 +175,21 @@ class Email(Channel):
             _leave(client)
         raise failure
 
+    def headers_shown(self, message: Message, body: str) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+        """What a mail client shows above a mail."""
+        found = (
+            ("From", self.sender),
+            ("To", ", ".join(self.to)),
+            ("Cc", ", ".join(self.cc)),
+            ("Reply-To", ", ".join(self.reply_to)),
+            ("Subject", mail_message.one_line(message.parts["subject.txt"])),
+        )
+        return tuple((name, value) for name, value in found if value)
+
+    def doubts(self, message: Message, body: str) -> tuple[str, ...]:  # noqa: ARG002
+        """What of the mail was cut or left out."""
+        return tuple(mail_message.doubts(message))
+
     def plain(self, title: str, text: str, payload: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG002
         """Title, text, and the text as preformatted HTML."""
         return {"subject.txt": title, "txt": text, "html": f"<pre>{escape(text)}</pre>"}

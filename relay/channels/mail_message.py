@@ -1,7 +1,7 @@
 """A mail as it goes over the wire: pure ASCII, folded, and impossible to inject headers into."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -80,6 +80,16 @@ def compose(envelope: Envelope, message: Message) -> str:
         mail.add_alternative(html, subtype="html", cte="quoted-printable")
         mail.set_boundary(f"=_{message.id}")
     return mail.as_bytes().decode("ascii")
+
+
+def doubts(message: Message) -> Iterator[str]:
+    """Yield what of a mail is cut or left out."""
+    if len(message.parts["txt"]) > TEXT:
+        yield f"the text has more than {TEXT} characters: the rest is cut"
+    if len(message.parts["html"]) > HTML:
+        yield f"the HTML has more than {HTML} characters: it is left out, and the text stands for it"
+    if len(" ".join(message.parts["subject.txt"].split())) > SUBJECT:
+        yield f"the subject has more than {SUBJECT} characters: the rest is cut"
 
 
 def one_line(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from relay.channels.base import RateField
-from relay.channels.block_kit import TEXT, cut_mrkdwn, fit
+from relay.channels.block_kit import TEXT, cut_mrkdwn, doubts, fit
 from relay.channels.classify import retry_after
 from relay.channels.errors import BadBody, Refused, Rejected, SendError
 from relay.channels.over_http import HttpChannel, http_url, read_json
@@ -97,6 +97,15 @@ class Slack(HttpChannel):
         if message.status == "resolved" and message.whole:
             return await self._resolve(message, document, http, root)
         return _sent(await self._reply(message, document, http, root, self._seconds), root)
+
+    def headers_shown(self, message: Message, body: str) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+        """The type of the body; where it goes to is a secret."""
+        return (("content-type", _TYPE),)
+
+    def doubts(self, message: Message, body: str) -> tuple[str, ...]:  # noqa: ARG002
+        """What of the message is beyond Slack's limits."""
+        document = read_json(message.parts["json"])
+        return tuple(doubts(document)) if isinstance(document, dict) else ()
 
     def plain(self, title: str, text: str, payload: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG002
         """Title and text, escaped, as one text without blocks."""

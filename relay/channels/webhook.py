@@ -18,6 +18,8 @@ from relay.model.text import storable
 
 _ANSWER_BYTES: Final = 4096
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HIDDEN: Final = "(hidden)"
+_SIGNED: Final = "(computed when it is sent)"
 _OURS: Final = {
     "connection", "content-length", "content-type", "expect", "host", "te", "traceparent", "trailer",
     "transfer-encoding", "upgrade", "webhook-id", "webhook-signature", "webhook-timestamp",
@@ -130,6 +132,24 @@ class Webhook(HttpChannel):
         """The payload itself, with the text as `data.text`."""
         data = {**payload.get("data", {}), "title": title, "text": text}
         return {"json": json.dumps({**payload, "data": data})}
+
+    def headers_shown(self, message: Message, body: str) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+        """The headers of the request. What could be used by whoever sees it is hidden."""
+        ours = signatures.headers((), message.id, message.at, "")
+        if self._signers:
+            ours["webhook-signature"] = _SIGNED
+        return (
+            ("content-type", self.content_type),
+            *((name, _HIDDEN) for name in self.headers),
+            *ours.items(),
+        )
+
+    def doubts(self, message: Message, body: str) -> tuple[str, ...]:  # noqa: ARG002
+        """Whether a message about several things would be told in parts."""
+        size = len(body.encode())
+        if size <= self.max_bytes:
+            return ()
+        return (f"it has {size} bytes, more than max_bytes ({self.max_bytes}): receivers may refuse it",)
 
     @cached_property
     def _json(self) -> bool:

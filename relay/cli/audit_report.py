@@ -12,11 +12,12 @@ from relay.cli import verdicts
 from relay.cli.audit_commands import Page
 from relay.cli.audit_export import writing
 from relay.cli.audit_verify import Given, walk_all
-from relay.cli.opening import configure, near
+from relay.cli.opening import configure
 from relay.cli.output import clean, console, forget_pipe
 from relay.engine.history import Historian, History
 from relay.model.clock import SystemClock
 from relay.model.errors import Exit, NotFoundError
+from relay.model.near import near
 from relay.render.reports import Form, Reports
 from relay.settings import Configuration
 

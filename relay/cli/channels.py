@@ -6,13 +6,14 @@ from typing import Any
 
 from rich.text import Text
 
-from relay.cli.opening import configure, existing_store, near
+from relay.cli.opening import configure, existing_store
 from relay.cli.orders import give, ordered, user
 from relay.cli.output import age, clean, console, print_json, stamp, table, word
 from relay.engine.orders import OnChannel
 from relay.model.clock import SystemClock
 from relay.model.delivery import ChannelHealth, DeliveryState
 from relay.model.errors import NotFoundError
+from relay.model.near import near
 from relay.settings import Configuration
 
 

@@ -122,10 +122,12 @@ def render(
     as_json: Json = False,
 ) -> None:
     """Show what a template makes of an event; nothing is sent."""
+    from relay.cli.output import clean
     from relay.cli.preview import render as show
-    from relay.cli.preview import shape
+    from relay.engine.showing import Shape
 
-    show(config, template, event, kind, status, channel, shape(group, reason), as_json=as_json)
+    shape = Shape.read(group, None if reason is None else clean(reason))
+    show(config, template, event, kind, status, channel, shape, as_json=as_json)
 
 
 @app.command()

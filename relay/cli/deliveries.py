@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from relay.cli.moments import span
-from relay.cli.opening import configure, existing_store, finder, near
+from relay.cli.opening import configure, existing_store, finder
 from relay.cli.orders import give, ordered, user
 from relay.cli.output import (
     WIDE,
@@ -29,6 +29,7 @@ from relay.model.clock import SystemClock
 from relay.model.delivery import Attempt, Delivery, DeliveryState, Reason
 from relay.model.errors import Exit, NotFoundError
 from relay.model.event import Event
+from relay.model.near import near
 from relay.settings import Configuration
 from relay.store import Filter
 

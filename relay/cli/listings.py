@@ -7,12 +7,13 @@ from typing import Any
 
 from rich.text import Text
 
-from relay.cli.opening import configure, existing_store, near
+from relay.cli.opening import configure, existing_store
 from relay.cli.output import SHORT_ID, WIDE, age, clean, console, print_json, stamp, table, word
 from relay.model.catalogue import CATALOGUE
 from relay.model.clock import SystemClock
 from relay.model.errors import NotFoundError
 from relay.model.event import Event, Status
+from relay.model.near import near
 from relay.settings import Configuration
 from relay.store import Filter
 

@@ -1,9 +1,8 @@
 """What most commands begin with: the configuration, and the store that a relay may be running on."""
 
-import difflib
 import os
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -88,12 +87,3 @@ def _need(url: str) -> None:
             engine.dispose()
     if present is None:
         raise missing
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """Return what to say after a name that there is not: the near miss, or all there are."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"there are {', '.join(names)}" if names else "there are none"

@@ -12,16 +12,18 @@ from rich.text import Text
 
 from relay.app import build
 from relay.channels import Channel
-from relay.cli.event_source import Found, find_event
-from relay.cli.opening import configure, near
+from relay.cli.event_source import find_event
+from relay.cli.opening import configure
 from relay.cli.orders import user
 from relay.cli.output import clean, console, print_json, word
+from relay.engine.given import Found
 from relay.engine.sending import Sender
 from relay.engine.trial import Trial
 from relay.engine.trial import send_test as trial_of
 from relay.http import Http
 from relay.model.clock import SystemClock
 from relay.model.errors import Exit, NotFoundError
+from relay.model.near import near
 from relay.settings import Settings
 
 _AT_ONCE = 8

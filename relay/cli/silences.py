@@ -12,9 +12,10 @@ from rich.text import Text
 
 from relay.cli.alerts import print_brief
 from relay.cli.moments import ending, local, moment, span
-from relay.cli.opening import configure, existing_store, finder, near
+from relay.cli.opening import configure, existing_store, finder
 from relay.cli.orders import give, ordered, user
 from relay.cli.output import clean, console, distinct, print_fields, print_json, problem_line, table, word
+from relay.engine.matching import words
 from relay.engine.operate import OrderError
 from relay.engine.orders import MakeSilence, OnSilence, silence_document
 from relay.engine.rules import Match
@@ -22,6 +23,7 @@ from relay.engine.scene import Silences, Standing, standing
 from relay.model.alert import Alert
 from relay.model.clock import SystemClock
 from relay.model.delivery import DeliveryState
+from relay.model.near import near
 from relay.model.silence import Silence
 from relay.settings import Configuration
 from relay.settings.checks import never
@@ -110,13 +112,6 @@ def _about(silence: Silence) -> Text:
     for interval in silence.intervals:
         text.append(f"\nonly {clean(interval_words(interval))}", "dim")
     return text.append(f"\n{clean(silence.author)}: {clean(silence.comment)}", "dim")
-
-
-def words(matchers: Mapping[str, Any]) -> str:
-    """Return what a silence matches in the words of a rule: `type: trust.*, cluster: prod`."""
-    flat = {name: value for name, value in matchers.items() if name != "labels" and value is not None}
-    flat |= {f"labels.{name}": value for name, value in matchers.get("labels", {}).items()}
-    return ", ".join(f"{name}: {_words(value)}" for name, value in flat.items())
 
 
 def interval_words(interval: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Matching: whether an event is what a rule, a silence or an inhibition speaks of. Pure."""
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from relay.engine.rules import Match
 from relay.model.event import Subject, SubjectKind
@@ -79,3 +79,14 @@ def _repository_matches(patterns: Patterns, event: Matchable) -> bool:
 def _replicas(event: Matchable) -> tuple[str, ...]:
     own = (event.subject.name,) if event.subject.kind is SubjectKind.REPLICA else ()
     return own + event.subject.replicas
+
+
+def words(matchers: Mapping[str, Any]) -> str:
+    """Return what is matched in the words of a rule: `type: trust.*, cluster: prod`."""
+    flat = {name: value for name, value in matchers.items() if name != "labels" and value is not None}
+    flat |= {f"labels.{name}": value for name, value in matchers.get("labels", {}).items()}
+    return ", ".join(f"{name}: {_either(value)}" for name, value in flat.items())
+
+
+def _either(value: Any) -> str:
+    return " or ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import jinja2
-from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, Template
+from jinja2 import ChoiceLoader, FileSystemLoader, FunctionLoader, PrefixLoader, Template
 
 import relay
 from relay.model.clock import Clock
@@ -25,6 +26,8 @@ from relay.render.trouble import trouble
 
 _SUFFIX: Final = ".j2"
 _DEFAULT: Final = "default"
+_TYPED: Final = Path("/typed")
+"""Where errors think that typed templates lie; there is nothing."""
 _LINES: Final = re.compile(r"[ \t]+$|\n{3,}|\A\n+", re.MULTILINE)
 
 
@@ -41,7 +44,8 @@ class Renderer:
 
     Templates are read and compiled once: a changed file needs a new Renderer. Names of folders are the kinds
     of channels; a file is called `NAME.PART.j2`, where NAME is an event type, `group`, `default`, or what a
-    rule's `template` says.
+    rule's `template` says. `typed` are templates by file name (`slack/mine.json.j2`) that lie nowhere; they
+    come before all others.
     """
 
     def __init__(
@@ -51,13 +55,16 @@ class Renderer:
         clock: Clock,
         timezone: tzinfo = UTC,
         public_url: str | None = None,
+        typed: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.directories = (*directories, shipped())
+        self._places = (_TYPED, *self.directories)
+        self._typed = typed
         self.public_url = public_url
         self._clock = clock
         # "shipped/" in front of a name lets a template extend the one that it stands in for.
         own = PrefixLoader({"shipped": FileSystemLoader(shipped())})
-        self._loader = ChoiceLoader([FileSystemLoader(self.directories), own])
+        self._loader = ChoiceLoader([FunctionLoader(self._load), FileSystemLoader(self.directories), own])
         self._environments = {place: Environment(place, self._loader, clock, timezone) for place in Place}
         self._relay = {"version": relay.__version__, "public_url": public_url}
         self._found: dict[tuple[str, str, str, str | None], Template] = {}
@@ -76,7 +83,7 @@ class Renderer:
             try:
                 text = found.render(context)
             except Exception as error:
-                raise trouble(error, str(found.name), self.directories) from None
+                raise trouble(error, str(found.name), self._places) from None
             rendered[part] = _finish(text, Place.of(kind, part))
         return rendered
 
@@ -129,9 +136,21 @@ class Renderer:
                 found.append((base[: -len(part) - 1], part))
         return tuple(found)
 
+    def source(self, kind: str, part: str, type_name: str, template: str | None = None) -> tuple[str, str]:
+        """The file name and the text of the template that makes a part. Raises TemplateError."""
+        name = str(self._find(kind, part, type_name, template).name)
+        text, _, _ = self._loader.get_source(self._environments[Place.of(kind, part)], name)
+        return name, text
+
     def _files(self, kind: str) -> list[str]:
         folders = [directory / kind for directory in self.directories]
-        return sorted({f"{kind}/{file.name}" for folder in folders for file in folder.glob(f"*{_SUFFIX}")})
+        typed = {file for file in self._typed if file.startswith(f"{kind}/")}
+        found = {f"{kind}/{file.name}" for folder in folders for file in folder.glob(f"*{_SUFFIX}")}
+        return sorted(found | typed)
+
+    def _load(self, name: str) -> tuple[str, str, None] | None:
+        source = self._typed.get(name)
+        return None if source is None else (source, str(_TYPED / name), None)
 
     def _find(self, kind: str, part: str, type_name: str, own: str | None) -> Template:
         key = (kind, part, type_name, own)
@@ -151,7 +170,7 @@ class Renderer:
         except jinja2.TemplatesNotFound:
             raise TemplateError(files[-1], None, "there is no such template") from None
         except Exception as error:
-            raise trouble(error, files[0], self.directories) from None
+            raise trouble(error, files[0], self._places) from None
 
     def _unknown(self, kind: str, own: str) -> str:
         return f"there is no template {own!r} for any kind of channel" + near(own, self.names(kind))

@@ -13,6 +13,7 @@ from relay.engine.sending import Sender
 from relay.hooks import Hooks
 from relay.model.observation import Look
 from relay.render import Pages, Renderer
+from relay.render.aside import Aside
 from relay.server.access import Access
 from relay.server.links import Links
 from relay.settings import Settings
@@ -50,7 +51,7 @@ class Running:
 class Service:
     """What answers work with. Each request asks for it anew: a reload may have changed it.
 
-    ``random_bytes`` is fit for keys.
+    ``random_bytes`` is fit for keys. ``aside`` renders what somebody has typed.
     """
 
     operator: Operator
@@ -61,6 +62,7 @@ class Service:
     access: Access
     random_bytes: Callable[[int], bytes]
     running: Callable[[], Running]
+    aside: Aside
     hooks: Hooks = field(default_factory=Hooks)
 
 

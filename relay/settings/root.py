@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from relay.channels import Channel, channel_type, kinds
 from relay.config import Duration, RootSettings, Section, at_least, off_is_none, off_or_mapping
+from relay.engine.given import Surroundings
 from relay.engine.inhibition import InhibitRule
 from relay.engine.intervals import TimeInterval, Times, Zone
 from relay.engine.rules import Rule, default_rules
@@ -182,3 +183,11 @@ class Settings(RootSettings):
     def effective_rules(self) -> list[Rule]:
         """The rules, or what holds without any."""
         return self.rules or default_rules(self.channel_names)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What samples of events take over: the first cluster, and the severities."""
+        if not self.clusters:
+            return Surroundings(severities=self.severities)
+        first = self.clusters[0]
+        return Surroundings(first.name, first.labels, first.notes, self.severities)

@@ -17,6 +17,7 @@ from relay.engine.routing import Expression, Router
 from relay.model.plan import Plan
 from relay.model.silence import Acknowledgement
 from relay.render import Pages, Renderer
+from relay.render.aside import Aside
 from relay.server import (
     Access,
     Guesses,
@@ -56,6 +57,7 @@ class Site:
     stream: Stream
     settings: Settings
     access: Access
+    aside: Aside = field(default_factory=Aside)
     source: random.Random = field(default_factory=lambda: random.Random(1))
     port: int = 0
     api_token: SecretStr | None = None
@@ -71,6 +73,7 @@ class Site:
             access=self.access,
             random_bytes=secrets.token_bytes,
             running=lambda: self.running,
+            aside=self.aside,
         )
 
     def server(self) -> ServerSettings:
@@ -120,4 +123,5 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         session._base_url = aiohttp.client.URL(f"http://127.0.0.1:{site.port}")
         yield site
         await listener.close()
+        await site.aside.close()
     store.close()

@@ -13,6 +13,7 @@ from relay.server.api.resources import (
     rules,
     status,
     tokens,
+    trying,
 )
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -23,6 +24,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *people.OPERATIONS,
     *channels.OPERATIONS,
     *rules.OPERATIONS,
+    *trying.OPERATIONS,
     *proofs.OPERATIONS,
     *tokens.OPERATIONS,
 )
