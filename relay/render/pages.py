@@ -14,8 +14,8 @@ from markupsafe import Markup, escape
 
 import relay
 from relay.model.clock import Clock
-from relay.render.clean import clean
 from relay.model.event import Event
+from relay.render.clean import clean
 from relay.render.environment import Environment, Place, Said, say
 from relay.render.renderer import shipped
 

@@ -12,11 +12,11 @@ from relay.model.severity import Severity
 from relay.render.clean import tame
 from relay.server.about import web_address
 from relay.server.acknowledging import DURATIONS
+from relay.server.api.problems import invalid
 from relay.server.api.resources.happenings import Alerts, list_alerts, show_alert
 from relay.server.pages.base import Visitor, lead_to, page
 from relay.server.pages.silences import blank, prefilled
 from relay.server.refused import Field
-from relay.server.api.problems import invalid
 from relay.server.service import Service
 
 _STATES: Final = (

@@ -91,9 +91,7 @@ class Visitor:
         found: dict[str, str] = storable_tree(await form(self.request))
         return found
 
-    def page(
-        self, name: str, status: HTTPStatus = HTTPStatus.OK, **values: Any
-    ) -> web.Response:
+    def page(self, name: str, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> web.Response:
         """Return a page inside of the frame."""
         text = self.service.pages.render(
             name,

@@ -93,7 +93,7 @@ def ceiling(value: float) -> float:
     """Return what an axis ends at: 1, 2 or 5 times a power of ten, not less than the value; 1 for nothing."""
     if value <= 0:
         return 1
-    power = 10.0 ** -3
+    power = 10.0**-3
     while True:
         for step in _STEPS:
             if step * power >= value:
@@ -106,4 +106,6 @@ def _bar(n: int, count: int, below: float, value: float, top: float) -> Bar:
     # What is more than nothing is to be seen.
     height = max(1.5, value / top * HEIGHT) if value else 0.0
     y = HEIGHT - below / top * HEIGHT - height
-    return Bar(round(n * width + _GAP / 2, 1), round(max(0.0, y), 1), round(width - _GAP, 1), round(height, 1))
+    return Bar(
+        round(n * width + _GAP / 2, 1), round(max(0.0, y), 1), round(width - _GAP, 1), round(height, 1)
+    )

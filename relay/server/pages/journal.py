@@ -30,9 +30,7 @@ def routes(service: Callable[[], Service]) -> list[web.RouteDef]:
 async def show(visitor: Visitor) -> web.Response:
     """Show a page of what people did, the latest first."""
     said = visitor.wanted(_Wanted)
-    wanted = DeedQuery(
-        said.who, said.action, said.subject, before=seq_of(said.cursor), limit=said.limit
-    )
+    wanted = DeedQuery(said.who, said.action, said.subject, before=seq_of(said.cursor), limit=said.limit)
     found = await visitor.service.operator.store.views.deeds(wanted)
     return visitor.page(
         "journal",

@@ -143,9 +143,7 @@ async def channel_views(service: Service, now: datetime, only: str | None = None
         counts = await store.views.count_states(name, (DeliveryState.DEAD, DeliveryState.HELD))
         kind = configured[name].kind if name in configured else None
         dead, held = (counts.get(each, Count(0)) for each in (DeliveryState.DEAD, DeliveryState.HELD))
-        found.append(
-            ChannelView(healths.get(name, ChannelHealth(name)), kind, backlogs[name], dead, held)
-        )
+        found.append(ChannelView(healths.get(name, ChannelHealth(name)), kind, backlogs[name], dead, held))
     return found
 
 

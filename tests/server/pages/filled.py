@@ -107,7 +107,14 @@ def alerts() -> list[Alert]:
         subject=Subject(SubjectKind.REPLICA, NASTY),
         labels={NASTY: NASTY},
     )
-    over = replace(found[1], id="alr_over", fingerprint="over", state=AlertState.RESOLVED, ends_at=later(-5), ended_because="x")
+    over = replace(
+        found[1],
+        id="alr_over",
+        fingerprint="over",
+        state=AlertState.RESOLVED,
+        ends_at=later(-5),
+        ended_because="x",
+    )
     return [*found, strange, over]
 
 
