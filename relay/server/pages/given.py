@@ -8,7 +8,6 @@ from typing import Final
 from relay.server.refused import RefusedError
 from relay.server.trying import Given
 
-
 FIELDS: Final = ("type", "status", "id", "event")
 """The fields of a form that say which event is meant."""
 
