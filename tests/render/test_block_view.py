@@ -26,7 +26,7 @@ LINK = '<a href="{}" rel="noopener noreferrer nofollow" target="_blank">{}</a>'
         ("```\n*literal* &lt;b&gt;\n```", "<pre>*literal* &lt;b&gt;</pre>"),
         ("a &amp; b &lt;i&gt; &amp;lt;", "a &amp; b &lt;i&gt; &amp;lt;"),
         ("before\n&gt; one\n&gt; two\nafter", "before<blockquote>one\ntwo</blockquote>after"),
-        ("<https://x.example.com/?a&amp;b|a *label*>", LINK.format("https://x.example.com/?a&amp;b", "a *label*")),
+        (f"<{URL}?a&amp;b|a *label*>", LINK.format(f"{URL}?a&amp;b", "a *label*")),
         (f"<{URL}>", LINK.format(URL, URL)),
         (f"see {URL}.", f"see {LINK.format(URL, URL)}."),
         ("<javascript:alert(1)|click>", "click"),
