@@ -57,8 +57,8 @@ class Pages:
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         self.policy = (
             f"default-src 'none'; script-src 'self'; style-src 'sha256-{digest}' 'self'; "
-            "connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-            "frame-ancestors 'none'"
+            "connect-src 'self'; img-src 'self' data:; frame-src 'self'; form-action 'self'; "
+            "base-uri 'none'; frame-ancestors 'none'"
         )
         """The Content-Security-Policy of the pages: what the relay itself serves, and nothing else.
 

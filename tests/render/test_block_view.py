@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from relay.render.block_view import SlackView, View, slack_view
 from relay.render.mrkdwn import mrkdwn
 
+URL = "https://x.example.com/a"
+MENTION = '<span class="mention">{}</span>'
 LINK = '<a href="{}" rel="noopener noreferrer nofollow" target="_blank">{}</a>'
 
 
@@ -24,11 +26,12 @@ LINK = '<a href="{}" rel="noopener noreferrer nofollow" target="_blank">{}</a>'
         ("```\n*literal* &lt;b&gt;\n```", "<pre>*literal* &lt;b&gt;</pre>"),
         ("a &amp; b &lt;i&gt; &amp;lt;", "a &amp; b &lt;i&gt; &amp;lt;"),
         ("before\n&gt; one\n&gt; two\nafter", "before<blockquote>one\ntwo</blockquote>after"),
-        ("<https://x.example.com/?a=1&amp;b=2|the *label*>", LINK.format("https://x.example.com/?a=1&amp;b=2", "the *label*")),
-        ("<https://x.example.com>", LINK.format("https://x.example.com", "https://x.example.com")),
-        ("see https://x.example.com/a.", "see " + LINK.format("https://x.example.com/a", "https://x.example.com/a") + "."),
+        (f"<{URL}?a&amp;b|a *label*>", LINK.format(f"{URL}?a&amp;b", "a *label*")),
+        (f"<{URL}>", LINK.format(URL, URL)),
+        (f"see {URL}.", f"see {LINK.format(URL, URL)}."),
         ("<javascript:alert(1)|click>", "click"),
-        ("<@U123> <#C9|ops> <!here> <!subteam^S1|@oncall>", " ".join(f'<span class="mention">{each}</span>' for each in ("@U123", "#ops", "@here", "@oncall"))),
+        ("<@U123> <#C9|ops>", f"{MENTION.format('@U123')} {MENTION.format('#ops')}"),
+        ("<!here> <!subteam^S1|@oncall>", f"{MENTION.format('@here')} {MENTION.format('@oncall')}"),
         ("<!date^1392734382^{date}|18 Feb>", "18 Feb"),
         (":fire: stays", ":fire: stays"),
         ("<b onclick=x>no tag</b>", "b onclick=xno tag/b"),
@@ -62,12 +65,13 @@ def text(content: str, kind: str = "mrkdwn") -> dict[str, str]:
 
 
 def test_the_blocks_that_we_use() -> None:
+    button = {"type": "button", "text": text("Go", "plain_text"), "style": "danger"}
     found = blocks(
         {"type": "header", "text": text("*raw*", "plain_text")},
         {"type": "section", "text": text("*b*"), "fields": [text("_i_")]},
         {"type": "context", "elements": [text("c"), {"type": "image", "alt_text": "<alt>"}]},
         {"type": "divider"},
-        {"type": "actions", "elements": [{"type": "button", "text": text("Go", "plain_text"), "style": "danger"}]},
+        {"type": "actions", "elements": [button]},
     )  # fmt: skip
     assert [each.kind for each in found] == ["header", "section", "context", "divider", "actions"]
     header, section, context, _, actions = found

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from relay.server.pages import alerts, channels, deliveries, events, journal, repositories, silences
+from relay.server.pages import alerts, channels, deliveries, events, journal, repositories, rules, silences
 from relay.server.pages.overview import Overview
+from relay.server.pages.playground import Playground
 from relay.server.service import Service
 
 __all__ = ["page_routes"]
@@ -22,4 +23,6 @@ def page_routes(service: Callable[[], Service]) -> list[web.RouteDef]:
         *silences.routes(service),
         *repositories.routes(service),
         *journal.routes(service),
+        *rules.routes(service),
+        *Playground(service).routes(),
     ]

@@ -52,7 +52,7 @@ class Bench:
     names: tuple[str, ...]
     sources: tuple[Source, ...] = ()
     wrong: str = ""
-    types: tuple[str, ...] = tuple(CATALOGUE)
+    types: tuple[tuple[str, str], ...] = (("", "one that fits"), *((each, each) for each in CATALOGUE))
     most: int = TYPED
     many: int = MANY
 
