@@ -13,7 +13,6 @@ from relay.server.api import openapi
 from relay.server.api.handler import ROOT, handler
 from relay.server.api.live import Live
 from relay.server.api.problems import CONTENT_TYPE, problem
-from relay.server.api.reader import reader_routes
 from relay.server.api.resources import OPERATIONS
 from relay.server.service import Service
 from relay.server.stream import Stream
@@ -27,7 +26,7 @@ OPENAPI: Final = ROOT + "/openapi.json"
 def api_routes(
     service: Callable[[], Service], stream: Callable[[], Stream], clock: Clock
 ) -> list[web.RouteDef]:
-    """Return the routes of all operations, the live stream, the OpenAPI document and its reader."""
+    """Return the routes of all operations, the live stream, and the OpenAPI document."""
     turns = Turns()
     operations = [
         web.route(each.method, ROOT + each.path, handler(each, service, turns)) for each in OPERATIONS
@@ -43,5 +42,4 @@ def api_routes(
         *operations,
         *Live(service, stream, clock).routes(),
         web.get(OPENAPI, described),
-        *reader_routes(service, OPERATIONS),
     ]

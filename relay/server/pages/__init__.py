@@ -4,8 +4,19 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from relay.server.pages import alerts, channels, deliveries, events, journal, repositories, silences
+from relay.server.pages import (
+    alerts,
+    channels,
+    deliveries,
+    events,
+    journal,
+    reader,
+    repositories,
+    rules,
+    silences,
+)
 from relay.server.pages.overview import Overview
+from relay.server.pages.playground import Playground
 from relay.server.service import Service
 
 __all__ = ["page_routes"]
@@ -21,5 +32,8 @@ def page_routes(service: Callable[[], Service]) -> list[web.RouteDef]:
         *channels.routes(service),
         *silences.routes(service),
         *repositories.routes(service),
+        *rules.routes(service),
+        *Playground(service).routes(),
         *journal.routes(service),
+        *reader.routes(service),
     ]
