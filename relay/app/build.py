@@ -172,7 +172,9 @@ def acknowledge_url(settings: Settings, tools: Tools, channel: str) -> Callable[
 
 def pages(settings: Settings, clock: Clock) -> Pages:
     """Return what renders the server's pages."""
-    return Pages(clock=clock, timezone=ZoneInfo(settings.timezone), asset=assets().url)
+    made = Pages(clock=clock, timezone=ZoneInfo(settings.timezone), asset=assets().url)
+    made.prepare()
+    return made
 
 
 def access(

@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, FileSystemLoader, pass_context
+from jinja2.bccache import Bucket, BytecodeCache
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
@@ -20,6 +21,7 @@ from relay.render.environment import Environment, Place, Said, say
 from relay.render.renderer import shipped
 
 FOLDER: Final = "pages"
+_FIRST: Final = ("page", "login", "frame", "parts", "overview")
 _SPAN: Final = re.compile(r"`([^`]+)`")
 
 
@@ -31,6 +33,23 @@ def _codespans(value: object) -> Markup:
 def _segment(value: object) -> str:
     """The text as one segment of an address's path."""
     return quote(str(value), safe="")
+
+
+class _Compiled(BytecodeCache):
+    """What templates were compiled to in this process: settings that are loaded anew do not change them."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._found:
+            bucket.bytecode_from_string(self._found[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._found[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED: Final = _Compiled()
 
 
 @pass_context
@@ -69,6 +88,12 @@ class Pages:
         self._environment = Environment(Place.HTML, loader, clock, timezone)
         self._environment.filters |= {"codespans": _codespans, "segment": _segment}
         self._environment.globals |= {"say": _tell}
+        self._environment.bytecode_cache = _COMPILED
+
+    def prepare(self) -> None:
+        """Compile what people see first, so that the first of them does not wait for that."""
+        for name in _FIRST:
+            self._environment.get_template(f"{name}.html.j2")
 
     def render(self, name: str, **values: Any) -> str:
         """Return the page of a name."""

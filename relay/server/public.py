@@ -21,6 +21,7 @@ from relay.server.refused import STORE_FAILS, Guesses, RefusedError
 from relay.server.service import Service
 from relay.server.static import assets
 from relay.server.stream import Stream
+from relay.server.turns import Turns
 
 _log = structlog.get_logger("relay.server")
 
@@ -47,13 +48,14 @@ def public_app(
     """
     app = web.Application(middlewares=[_middleware(service)])
     app.on_response_prepare.append(_headers(service))
+    turns = Turns()
     app.add_routes([*health_routes(health), *routes])
     app.add_routes(AcknowledgePage(service, clock, guesses).routes())
     app.add_routes(LoginPages(service, clock).routes())
     app.add_routes(assets().routes())
-    app.add_routes(api_routes(service, stream, clock))
+    app.add_routes(api_routes(service, stream, clock, turns))
     app.add_routes(HookRoutes(service, clock, guesses).routes())
-    app.add_routes(page_routes(service))
+    app.add_routes(page_routes(service, turns))
     return app
 
 

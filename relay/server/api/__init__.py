@@ -13,7 +13,6 @@ from relay.server.api import openapi
 from relay.server.api.handler import ROOT, handler
 from relay.server.api.live import Live
 from relay.server.api.problems import CONTENT_TYPE, problem
-from relay.server.api.reader import reader_routes
 from relay.server.api.resources import OPERATIONS
 from relay.server.service import Service
 from relay.server.stream import Stream
@@ -25,10 +24,9 @@ OPENAPI: Final = ROOT + "/openapi.json"
 
 
 def api_routes(
-    service: Callable[[], Service], stream: Callable[[], Stream], clock: Clock
+    service: Callable[[], Service], stream: Callable[[], Stream], clock: Clock, turns: Turns
 ) -> list[web.RouteDef]:
-    """Return the routes of all operations, the live stream, the OpenAPI document and its reader."""
-    turns = Turns()
+    """Return the routes of all operations, the live stream, and the OpenAPI document."""
     operations = [
         web.route(each.method, ROOT + each.path, handler(each, service, turns)) for each in OPERATIONS
     ]
@@ -43,5 +41,4 @@ def api_routes(
         *operations,
         *Live(service, stream, clock).routes(),
         web.get(OPENAPI, described),
-        *reader_routes(service, OPERATIONS),
     ]

@@ -217,6 +217,6 @@ class ChannelDocument(Document):
     by: str | None = Field(description="who disabled it")
     failures: int = Field(description="attempts that failed in a row")
     probe_at: AwareDatetime | None = Field(description="when it is tried again while it is failing or held")
-    waiting: int
-    dead: int
+    waiting: int = Field(description="how many deliveries wait, as far as counted: 10,000 in a state")
+    dead: int = Field(description="how many were refused for good, as far as counted: 10,000")
     limits: dict[str, Any] = Field(description="what it may be sent, and how often it is tried")

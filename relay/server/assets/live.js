@@ -2,7 +2,7 @@
    Without scripts pages are as they were loaded. */
 (() => {
   "use strict";
-  const PAUSE = 2000; // milliseconds between two reloads at least
+  const PAUSE = 3000; // milliseconds between two reloads at least
   const opened = new Set();
 
   // What was unfolded stays so when a part is replaced, and where the keyboard was it stays.
@@ -13,6 +13,9 @@
   document.addEventListener("htmx:afterSettle", () => {
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
   });
+
+  // On a phone the navigation is wider than the screen.
+  document.querySelector(".pages [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
 
   if (!document.querySelector("[data-live]") || !window.EventSource) return;
   const word = document.getElementById("live-word");

@@ -1,4 +1,4 @@
-"""``/alerts``: what is wrong, and what was; one alert with all that belongs to it, and what to do about it."""
+"""``/alerts``: what is wrong, and what was; one with all that belongs to it, and what to do about it."""
 
 from collections.abc import Callable
 from typing import Final

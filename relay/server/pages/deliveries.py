@@ -1,4 +1,4 @@
-"""``/deliveries``: what is on its way and what became of it; one delivery with its attempts; sending again."""
+"""``/deliveries``: what is on its way and what became of it; one with its attempts; sending again."""
 
 from collections.abc import Callable
 from typing import Final

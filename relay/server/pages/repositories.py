@@ -96,7 +96,8 @@ async def show(visitor: Visitor) -> web.Response:
     )
     if not kept and not entries.rows and given.cursor is None:
         raise NotFoundError(
-            f"nothing is known of a repository {name} of cluster {cluster}: the relay has seen no trust data of it"
+            f"nothing is known of a repository {name} of cluster {cluster}: "
+            "the relay has seen no trust data of it"
         )
     return visitor.page(
         "repository",

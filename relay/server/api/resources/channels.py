@@ -11,7 +11,7 @@ from relay.config import format_duration
 from relay.engine.orders import Text
 from relay.engine.trial import TEST, send_test
 from relay.model.access import Scope
-from relay.model.delivery import ChannelHealth, Outcome
+from relay.model.delivery import ChannelHealth, DeliveryState, Outcome
 from relay.model.errors import NotFoundError
 from relay.model.samples import sample
 from relay.server.api.documents import ChannelDocument, TargetDocument
@@ -20,9 +20,10 @@ from relay.server.api.orders import by, carry_out
 from relay.server.api.resources.people import By, ByWhom
 from relay.server.refused import RefusedError
 from relay.server.service import Service
-from relay.store import Deed
+from relay.store import Count, Deed
 
 TAG: Final = "channels"
+_COUNTED: Final = (DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.DEAD)
 
 
 class Channels(Document):
@@ -97,7 +98,7 @@ async def _document(
 ) -> ChannelDocument:
     health = healths.get(name, ChannelHealth(name))
     channel = configured.get(name)
-    counts = await service.operator.store.count_deliveries(name)
+    counts = await service.operator.store.views.count_states(name, _COUNTED)
     return ChannelDocument(
         name=name,
         kind=None if channel is None else channel.kind,
@@ -107,10 +108,14 @@ async def _document(
         by=health.by,
         failures=health.failures,
         probe_at=health.probe_at,
-        waiting=counts.get("pending", 0) + counts.get("held", 0),
-        dead=counts.get("dead", 0),
+        waiting=_number(counts, DeliveryState.PENDING) + _number(counts, DeliveryState.HELD),
+        dead=_number(counts, DeliveryState.DEAD),
         limits={} if channel is None else limits(channel),
     )
+
+
+def _number(counts: Mapping[str, Count], state: DeliveryState) -> int:
+    return counts[state].number if state in counts else 0
 
 
 def limits(channel: Channel) -> dict[str, Any]:

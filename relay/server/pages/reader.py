@@ -1,17 +1,14 @@
 """``/api``: the OpenAPI document for people to read. It needs no JavaScript."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
 
-from relay.model.access import Scope
-from relay.server.access import require
-from relay.server.api import openapi
-from relay.server.api.handler import ROOT
-from relay.server.api.operation import Operation
+from relay.server.api import OPERATIONS, ROOT, openapi
+from relay.server.pages.base import Visitor, page
 from relay.server.service import Service
 
 PATH: Final = "/api"
@@ -28,18 +25,15 @@ class Line:
     text: str
 
 
-def reader_routes(service: Callable[[], Service], operations: Sequence[Operation]) -> list[web.RouteDef]:
-    """Return the route of the reader."""
+def routes(service: Callable[[], Service]) -> list[web.RouteDef]:
+    """Return what is to be routed here."""
+    return [web.get(PATH, page(service, show))]
 
-    async def read(request: web.Request) -> web.Response:
-        found = service()
-        who = await found.access.principal(request)
-        require(who, Scope.READ)
-        document = openapi.document(operations, found.settings.server.public_url)
-        text = found.pages.render("api", who=who, document=document, tags=list(_tags(document)), root=ROOT)
-        return web.Response(text=text, content_type="text/html")
 
-    return [web.get(PATH, read)]
+async def show(visitor: Visitor) -> web.Response:
+    """Show everything that the API does."""
+    document = openapi.document(OPERATIONS, visitor.service.settings.server.public_url)
+    return visitor.page("api", document=document, tags=list(_tags(document)), root=ROOT)
 
 
 def _tags(document: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
