@@ -60,7 +60,7 @@ class Said(NamedTuple):
 
 
 def said(entry: Entry, *, proven: bool = False) -> Said:
-    """Return what an entry of a repository says; ``proven`` is whether the chain is known to hold up to it."""
+    """Return what an entry of a repository says; ``proven``: the chain is known to hold up to it."""
     content = entry.content
     snapshot = entry.kind == Kind.SNAPSHOT
     return Said(
