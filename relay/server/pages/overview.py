@@ -13,6 +13,7 @@ from relay.engine.scene import Scene
 from relay.model.alert import Alert, AlertState
 from relay.model.delivery import ChannelHealth, DeliveryState
 from relay.model.event import SubjectKind
+from relay.model.severity import Severity
 from relay.server.api.documents import AlertDocument
 from relay.server.api.resources.clusters import cluster_document
 from relay.server.pages import charts
@@ -30,7 +31,6 @@ _FRESH: Final = timedelta(seconds=15)
 _STATUS: Final = "cluster_status"
 """The watcher that counts replicas."""
 _RANK: Final = ("quorum.lost", "cluster.split_brain", "quorum.at_risk")
-_WATCH_FAILING: Final = "watch.failing"
 
 
 class Health(StrEnum):
@@ -171,23 +171,30 @@ def _quorum(firing: Sequence[Alert], watched: Sequence[Watched]) -> tuple[Health
             return health, by_type[name].summary
     status = next((each for each in watched if each.look.watch.watcher == _STATUS), None)
     if status is None:
-        return Health.UNKNOWN, f"its watcher {_STATUS} is off: nobody counts its replicas"
+        return Health.UNKNOWN, f"The watcher {_STATUS} is off: nobody counts its replicas."
     look = status.look
     if look.at is None:
-        return Health.UNKNOWN, "no watcher has looked yet"
+        return Health.UNKNOWN, "No watcher has looked yet."
     if status.late is not None:
-        return Health.UNKNOWN, "the last look is too long ago to tell"
+        return Health.UNKNOWN, "The last look is too long ago to tell."
     unread = set(look.sources) & set(look.unread)
     if unread == set(look.sources):
-        return Health.UNKNOWN, "none of its replicas can be read"
-    trouble = [each for each in firing if each.subject.kind is SubjectKind.REPLICA]
-    if unread or trouble:
-        return Health.UNKNOWN if unread else Health.RISK, (
-            f"{len(unread)} of {len(look.sources)} replicas cannot be read; the others show a quorum"
-            if unread
-            else "it has a quorum, and a replica is in trouble"
-        )
-    return Health.GOOD, "it has a quorum"
+        return Health.UNKNOWN, "None of its replicas can be read."
+    if unread:
+        few = f"{len(unread)} of {len(look.sources)} replicas cannot be read"
+        return Health.UNKNOWN, f"{few}; what the others say is no lack of a quorum."
+    trouble = max(filter(_is_its_own, firing), key=lambda each: each.severity.rank, default=None)
+    if trouble is not None:
+        return Health.RISK, f"It has a quorum, but: {trouble.summary}"
+    return Health.GOOD, "It has a quorum."
+
+
+def _is_its_own(alert: Alert) -> bool:
+    """Tell whether an alert is about the cluster itself, not about what lies in it."""
+    about_replica = alert.subject.kind is SubjectKind.REPLICA
+    return about_replica or (
+        alert.subject.kind in (SubjectKind.CLUSTER, SubjectKind.ISSUE) and alert.severity >= Severity.ERROR
+    )
 
 
 def _replica(name: str, firing: Sequence[Alert], watched: Sequence[Watched]) -> ReplicaView:
