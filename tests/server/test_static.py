@@ -58,7 +58,7 @@ async def test_pages_may_use_only_what_the_relay_serves(site: Site) -> None:
     style = policy.pop("style-src").split()
     assert policy == {
         "default-src": "'none'", "script-src": "'self'", "connect-src": "'self'", "img-src": "'self' data:",
-        "form-action": "'self'", "base-uri": "'none'", "frame-ancestors": "'none'",
+        "frame-src": "'self'", "form-action": "'self'", "base-uri": "'none'", "frame-ancestors": "'none'",
     }  # fmt: skip
     assert style[1:] == ["'self'"]
     assert style[0].startswith("'sha256-")
