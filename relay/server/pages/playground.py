@@ -96,13 +96,14 @@ class Playground:
         self, visitor: Visitor, said: Mapping[str, str], typed: Mapping[str, str]
     ) -> web.Response:
         shown: Look | None = None
-        wrong = ""
+        wrong, refused = "", HTTPStatus.UNPROCESSABLE_ENTITY
         try:
             wanted = _wanted(said, typed)
             shown = look_of(visitor, await look(visitor.service, wanted), self._frames)
         except (NotFoundError, RefusedError, ReasonError) as error:
             wrong = str(error)
-        status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
+            refused = error.status if isinstance(error, RefusedError) else refused
+        status = refused if wrong else HTTPStatus.OK
         if visitor.request.headers.get("HX-Request") == "true":
             # htmx shows nothing of an answer that refuses.
             status = HTTPStatus.OK
