@@ -18,6 +18,8 @@ test: lint
 bench:
 	@.ci/setup test
 	@$(BIN)/python -m bench.trust
+	@$(BIN)/python -m bench.operators
+	@$(BIN)/python -m bench.pages
 
 lint:
 	@.ci/setup test

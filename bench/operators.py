@@ -10,9 +10,7 @@ deliveries once a second and 50 listen to the live stream, then while the 200 re
 import asyncio
 import json
 import multiprocessing
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,23 +20,16 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 import aiohttp
-import yaml
 from aiohttp import web
 
-TOKEN = "a-token-of-the-benchmark"
+from bench.running import HEADERS, free_port, running
+
 SECRET = "a-secret-of-the-benchmark-0123456789"
 READERS, LISTENERS, RATE = 200, 50, 20.0
 PATHS = ("/alerts?limit=50", "/events?limit=50", "/deliveries?limit=50", "/channels", "/clusters", "/status")
-HEADERS = {"Authorization": f"Bearer {TOKEN}"}
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @dataclass
@@ -69,22 +60,16 @@ async def listening(sink: Sink) -> AsyncIterator[None]:
     await runner.cleanup()
 
 
-def configuration(folder: Path, port: int, sink: int) -> Path:
-    """Write what the relay is to do."""
-    file = folder / "relay.yaml"
-    settings = {
-        "store": f"sqlite:///{folder / 'relay.db'}",
-        "server": {"listen": f"127.0.0.1:{port}", "api_token": TOKEN},
+def settings(sink: int) -> dict[str, Any]:
+    """Return what the relay is to do."""
+    return {
         "clusters": [{"name": "prod", "url": "http://127.0.0.1:9", "watch": {"ping": "off"}}],
         "hooks": [{"name": "msr", "kind": "msr", "cluster": "prod", "secret": SECRET}],
         "channels": [
             {"name": "soc", "kind": "webhook", "url": f"http://127.0.0.1:{sink}/", "allow_private": True}
         ],
         "rules": [{"name": "all", "match": {"type": "msr.*"}, "channels": ["soc"]}],
-        "log": {"level": "error"},
     }
-    file.write_text(yaml.safe_dump(settings))
-    return file
 
 
 def read_on(url: str, pause: float, stop: Event, pipe: Connection) -> None:
@@ -176,46 +161,26 @@ def show(name: str, found: Sequence[float], alone: Sequence[float], more: str = 
     print(f"{name:34} p50 {cells[0]}   p99 {cells[1]}   most {max(found) * 1000:7.0f} ms  {more}")
 
 
-async def ready(session: aiohttp.ClientSession) -> None:
-    """Return when the relay answers."""
-    for _ in range(300):
-        try:
-            async with session.get("/healthz") as answer:
-                if answer.status == 200:
-                    return
-        except aiohttp.ClientError:
-            pass
-        await asyncio.sleep(0.1)
-    raise SystemExit("the relay does not start")
-
-
 async def measure(seconds: float) -> None:
     """Run all of it, and print what was found, with ratios to what is without readers."""
-    sink, port = Sink(free_port()), free_port()
-    url = f"http://127.0.0.1:{port}"
+    sink = Sink(free_port())
     with tempfile.TemporaryDirectory() as folder:
-        file = configuration(Path(folder), port, sink.port)
-        command = [sys.executable, "-m", "relay", "run", "--config", str(file)]
-        relay = subprocess.Popen(command)  # noqa: ASYNC220
-        try:
-            async with listening(sink), aiohttp.ClientSession(url) as session:
-                await ready(session)
-                await told(session, sink, "warm", 5)
-                alone = await told(session, sink, "alone", seconds)
-                show("nobody reads", alone, alone)
-                calm, rate = await under_load(session, sink, url, "calm", 1.0, seconds)
-                show(
-                    f"{READERS} read once a second, {LISTENERS} listen", calm, alone, f"{rate:.0f} answers/s"
-                )
-                hard, rate = await under_load(session, sink, url, "hard", 0.0, seconds)
-                show(f"{READERS} read without a pause", hard, alone, f"{rate:.0f} answers/s")
-                again = await told(session, sink, "again", seconds)
-                show("nobody reads any more", again, alone)
-                mean = statistics.mean(alone) * 1000
-                print(f"{len(alone)} messages each; mean while nobody reads {mean:.1f} ms")
-        finally:
-            relay.terminate()
-            relay.wait(20)
+        async with (
+            listening(sink),
+            running(Path(folder), settings(sink.port)) as url,
+            aiohttp.ClientSession(url) as session,
+        ):
+            await told(session, sink, "warm", 5)
+            alone = await told(session, sink, "alone", seconds)
+            show("nobody reads", alone, alone)
+            calm, rate = await under_load(session, sink, url, "calm", 1.0, seconds)
+            show(f"{READERS} read once a second, {LISTENERS} listen", calm, alone, f"{rate:.0f} answers/s")
+            hard, rate = await under_load(session, sink, url, "hard", 0.0, seconds)
+            show(f"{READERS} read without a pause", hard, alone, f"{rate:.0f} answers/s")
+            again = await told(session, sink, "again", seconds)
+            show("nobody reads any more", again, alone)
+            mean = statistics.mean(alone) * 1000
+            print(f"{len(alone)} messages each; mean while nobody reads {mean:.1f} ms")
 
 
 if __name__ == "__main__":
