@@ -1,4 +1,4 @@
-"""How long the pages and listings take on a store that has grown: the first look after the start, and later ones.
+"""How long pages and listings take on a store that has grown: first after the start, and later.
 
     python -m bench.pages [DELIVERIES]
 

@@ -1,4 +1,4 @@
-"""A relay that runs, for a benchmark: `msr-relay run` in a process of its own, with a SQLite file in a folder."""
+"""A relay that runs, for a benchmark: `msr-relay run` in a process of its own, on SQLite in a folder."""
 
 import asyncio
 import socket
