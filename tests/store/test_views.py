@@ -156,6 +156,28 @@ async def test_a_search_ends_where_it_has_looked_through_much(
     assert [page.cut for page in pages] == [True, True, False]
 
 
+@pytest.mark.parametrize("first", [1, 4, 9])
+async def test_looking_first_at_a_few_rows_makes_no_difference(
+    first: int, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "_FIRST_LOOK", first)
+    monkeypatch.setattr("relay.store.views.happenings.MOST_SCANNED", 10)
+    rare = {"evt_02", "evt_11", "evt_12", "evt_17", "evt_23"}
+    many = [event(f"evt_{n:02}") for n in range(25)]
+    status = [replace(each, status=Status.FIRING) if each.id in rare else each for each in many]
+    await store.commit(Plan(events=tuple(status)))
+
+    async def page(before: int | None, limit: int) -> Page[Any, int]:
+        return await store.views.events(EventQuery(status=Status.FIRING, before=before, limit=limit))
+
+    for limit in (1, 2, 50):
+        found = await walk(lambda before, limit=limit: page(before, limit))
+        assert [each.event.id for each in found] == sorted(rare, reverse=True)
+    # Ten rows are looked at in all, however they are looked at.
+    assert (await page(None, 50)).next == 16
+    assert (await page(None, 50)).cut
+
+
 async def test_what_was_stored_late_is_found_by_its_time(store: Store) -> None:
     """An event may wait until it has been examined, and clocks go back."""
     late = paging.LATE.total_seconds()

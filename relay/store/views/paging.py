@@ -32,6 +32,7 @@ MOST_SCANNED = 50_000
 """Rows that are looked at for one page, where no index leads to what is wanted."""
 MOST_SEARCHED = 20_000
 """Rows of which the texts are searched for one page: that takes longer."""
+_FIRST_LOOK = 1_000
 LATE = timedelta(hours=1)
 """How much later than its time something may have been stored, and still be found by it."""
 _LONGEST = 200
@@ -78,14 +79,19 @@ def page_by_seq(
     limit, seq = bounded(limit), table.c.seq
     if not arms:
         return Page(())
-    behind = [*within, *([] if before is None else [seq < before])]
-    end = _end(connection, table, arms, behind, most) if others else None
-    inside = [*behind, *others, *([] if end is None else [seq >= end])]
-    seqs = list(connection.execute(_seqs(table, arms, inside, limit + 1)).scalars())
+    place, seqs = before, list[int]()
+    # What is not rare is found among the first rows: only what is rare costs looking at many.
+    for size in (most,) if most <= _FIRST_LOOK else (_FIRST_LOOK, most - _FIRST_LOOK):
+        behind = [*within, *([] if place is None else [seq < place])]
+        place = _end(connection, table, arms, behind, size) if others else None
+        inside = [*behind, *others, *([] if place is None else [seq >= place])]
+        seqs += connection.execute(_seqs(table, arms, inside, limit + 1 - len(seqs))).scalars()
+        if place is None or len(seqs) > limit:
+            break
     rows = tuple(map(read, _rows(connection, table, seqs[:limit])))
     if len(seqs) > limit:
         return Page(rows, seqs[limit - 1])
-    return Page(rows, end, cut=end is not None)
+    return Page(rows, place, cut=place is not None)
 
 
 def _seqs(table: Table, arms: Sequence[Arm], conditions: Arm, limit: int) -> Select[Any]:
