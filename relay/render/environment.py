@@ -9,7 +9,7 @@ from datetime import timedelta, tzinfo
 from enum import Enum
 from typing import Any, Final
 
-from jinja2 import BaseLoader, StrictUndefined, UndefinedError, pass_context
+from jinja2 import BaseLoader, BytecodeCache, StrictUndefined, UndefinedError, pass_context
 from jinja2.environment import TemplateModule
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -163,9 +163,17 @@ class Environment(ImmutableSandboxedEnvironment):
 
     context_class = _Context
 
-    def __init__(self, place: Place, loader: BaseLoader, clock: Clock, zone: tzinfo) -> None:
+    def __init__(
+        self,
+        place: Place,
+        loader: BaseLoader,
+        clock: Clock,
+        zone: tzinfo,
+        compiled: BytecodeCache | None = None,
+    ) -> None:
         super().__init__(
             loader=loader,
+            bytecode_cache=compiled,
             undefined=Missing,
             trim_blocks=True,
             lstrip_blocks=True,

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import jinja2
-from jinja2 import ChoiceLoader, FileSystemLoader, FunctionLoader, PrefixLoader, Template
+from jinja2 import BytecodeCache, ChoiceLoader, FileSystemLoader, FunctionLoader, PrefixLoader, Template
 
 import relay
 from relay.model.clock import Clock
@@ -45,7 +45,8 @@ class Renderer:
     Templates are read and compiled once: a changed file needs a new Renderer. Names of folders are the kinds
     of channels; a file is called `NAME.PART.j2`, where NAME is an event type, `group`, `default`, or what a
     rule's `template` says. `typed` are templates by file name (`slack/mine.json.j2`) that lie nowhere; they
-    come before all others.
+    come before all others. `compiled` keeps per place what was compiled, for other Renderers that have the
+    same clock and time zone.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Renderer:
         timezone: tzinfo = UTC,
         public_url: str | None = None,
         typed: Mapping[str, str] = MappingProxyType({}),
+        compiled: Mapping[Place, BytecodeCache] = MappingProxyType({}),
     ) -> None:
         self.directories = (*directories, shipped())
         self._places = (_TYPED, *self.directories)
@@ -65,7 +67,9 @@ class Renderer:
         # "shipped/" in front of a name lets a template extend the one that it stands in for.
         own = PrefixLoader({"shipped": FileSystemLoader(shipped())})
         self._loader = ChoiceLoader([FunctionLoader(self._load), FileSystemLoader(self.directories), own])
-        self._environments = {place: Environment(place, self._loader, clock, timezone) for place in Place}
+        self._environments = {
+            place: Environment(place, self._loader, clock, timezone, compiled.get(place)) for place in Place
+        }
         self._relay = {"version": relay.__version__, "public_url": public_url}
         self._found: dict[tuple[str, str, str, str | None], Template] = {}
 

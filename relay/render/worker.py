@@ -7,10 +7,15 @@ gets no more than it needs, and binds itself: so much memory, so much computing 
 import resource
 import sys
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
+
+from relay.render.environment import Place
 from relay.render.errors import TemplateError
 from relay.render.jobs import Done, Job, Trouble
 from relay.render.renderer import Renderer
@@ -18,6 +23,31 @@ from relay.render.renderer import Renderer
 OUTPUT: Final = 512 * 1024
 """So many bytes all parts of a message may have together: no receiver takes as much."""
 READY: Final = b"ready\n"
+_KEPT: Final = 100
+_LONGEST: Final = 64 * 1024
+
+
+class _Compiled(BytecodeCache):
+    """What was compiled for one sort of place: most of a preview's time goes into compiling what is shipped.
+
+    Jinja asks for the same name and the same source only.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give what is kept, if it is of the same source."""
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled, if it is short; never more than so many templates."""
+        code = bucket.bytecode_to_string()
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        if len(code) <= _LONGEST:
+            self._kept[bucket.key] = code
 
 
 class _Still:
@@ -99,8 +129,15 @@ def _render(job: Job) -> dict[str, str]:
         timezone=ZoneInfo(job.zone),
         public_url=job.public_url,
         typed=job.typed or {},
+        compiled=_compiled(job.zone),
     )
     return renderer.render(job.kind, job.parts, job.telling, job.template)
+
+
+@lru_cache(maxsize=1)
+def _compiled(_zone: str) -> dict[Place, BytecodeCache]:
+    # What does not change is worked out when a template is compiled: a time's text in a zone may be among it.
+    return {place: _Compiled() for place in Place}
 
 
 def _too_large(name: str, memory: int) -> Done:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,15 @@ async def test_closed_it_is_gone_and_stays_so(aside: Aside) -> None:
         environment(pid)
     with pytest.raises(TooManyError):
         await works(aside)
+
+
+async def test_a_file_that_was_changed_counts_at_once(aside: Aside, tmp_path: Path) -> None:
+    async def made() -> str:
+        return (await aside.render(replace(job(), directories=(tmp_path,))))["txt"]
+
+    file = tmp_path / FILE
+    file.parent.mkdir()
+    file.write_text("before")
+    assert await made() == "before"
+    file.write_text("after")
+    assert await made() == "after"
