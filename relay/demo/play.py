@@ -67,6 +67,7 @@ class Play:
             stack.push_async_callback(_stop, app, relay)
             self._introduce(msr, path)
             await _unless_ended(relay, app.ready.wait())
+            self.stage.say(f"[green]you[/]          see it all at http://127.0.0.1:{app.port}/ meanwhile")
             await _unless_ended(relay, self._act(msr))
             await _unless_ended(relay, self._end(app, path))
 
@@ -95,7 +96,7 @@ class Play:
                 "",
                 "The cluster and the relay go on until Ctrl-C. From another terminal:",
                 f"  msr-relay events --config {path}",
-                f"  curl http://127.0.0.1:{app.port}/readyz",
+                f"or in a browser: http://127.0.0.1:{app.port}/",
             )
             await asyncio.Event().wait()
 
