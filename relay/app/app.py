@@ -8,14 +8,13 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import structlog
-from aiohttp import web
 
 from relay.app import build
 from relay.app.build import Tools
 from relay.app.chores import Chore, Heartbeat, Heartbeats, cancel, for_ever
 from relay.app.clients import Clients
+from relay.app.front import Behind, Front
 from relay.app.insight import Insight
-from relay.app.places import control_socket
 from relay.app.reload import watch_files
 from relay.engine.absence import Presence
 from relay.engine.anchoring import Anchorer, Anchoring
@@ -29,29 +28,14 @@ from relay.engine.own import News
 from relay.engine.rules import Rule
 from relay.engine.scene import Scene
 from relay.engine.sending import Sender
-from relay.hooks import Hooks
 from relay.http import Http
-from relay.model.access import Scope
 from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth, ChannelState
 from relay.model.errors import ConfigError, StoreError
 from relay.model.evidence import BrokenChainError
 from relay.model.observation import Report
 from relay.model.steps import Reach, Step, pass_by
-from relay.render.aside import Aside
-from relay.server import (
-    Guesses,
-    Listener,
-    Running,
-    Service,
-    Stream,
-    check_listening,
-    control_app,
-    link_key,
-    public_app,
-)
-from relay.server.access import require
-from relay.server.metrics_route import may_scrape, metrics_routes
+from relay.server import Running, link_key
 from relay.settings import Configuration, Settings
 from relay.store import Cut, EvidenceCut, Store
 from relay.watch.supervisor import Supervisor
@@ -103,14 +87,11 @@ class App:
         self._since = clock.now()
         self._reach = reach
         self._random_bytes = random_bytes
-        self._pages = build.pages(self._settings, clock)
-        self._renderer = build.renderer(self._settings, clock)
+        self._front = Front(self._settings, clock, random_bytes)
         self._insight = Insight(self._settings, clock)
         self._dispatcher = Dispatcher()
         self._senders: list[Sender] = []
         self._supervisors: list[Supervisor] = []
-        self._guesses = Guesses(clock)
-        self._aside = Aside()
         self._looking: list[asyncio.Task[None]] = []
         self.stopping = asyncio.Event()
         self.reloading = asyncio.Event()
@@ -131,12 +112,8 @@ class App:
             http = Http(self._clock)
             stack.push_async_callback(http.close)
             clients = Clients(http, self._clock)
-            stack.push_async_callback(self._aside.close)
             key = await link_key(store, self._random_bytes)
             self._tools = Tools(self._clock, self._source, store, http, clients, self._reach, key, telemetry)
-            self._access = build.access(
-                lambda: self._settings, self._tools, self._guesses, self._random_bytes
-            )
             stack.push_async_callback(self._insight.close)
             self._insight.begin(
                 store,
@@ -146,12 +123,12 @@ class App:
                 supervisors=lambda: self._supervisors,
             )
             self._desk = Desk(store)
-            self._stream = Stream(store, self._clock)
-            await self._stream.start()
             self._emergency = Emergency(store, self._clock, self._enabled)
-            listeners = await self._listen()
-            stack.push_async_callback(listeners.aclose)
-            stack.push_async_callback(self._stream.close)
+            stack.push_async_callback(self._front.close)
+            behind = Behind(
+                self.health, self._operator, self._running, self._take_posted, self._insight.scrape
+            )
+            self.port = await self._front.open(self._tools, behind)
             await self._start()
             stack.push_async_callback(self._stop)
             chores = [
@@ -164,7 +141,7 @@ class App:
                     self._presence.tell,
                     self._let_time_pass,
                     self._reload_when_told,
-                    self._stream.run,
+                    self._front.run,
                     lambda: watch_files(self._files, self.reloading, self._clock),
                 )
             ]
@@ -184,7 +161,7 @@ class App:
 
     def _reached(self, step: Step) -> None:
         self._reach(step)
-        self._stream.step(step)
+        self._front.step(step)
 
     def _enabled(self) -> list[Sender]:
         """Return what sends to the channels that nobody has disabled."""
@@ -205,39 +182,6 @@ class App:
             if late is not None:
                 reasons[f"watcher {supervisor.watcher.watch}"] = f"has not looked for {late:.0f} seconds"
         return reasons
-
-    async def _listen(self) -> AsyncExitStack:
-        await check_listening(self._settings.server, self._tools.store, self._clock.now())
-        stack = AsyncExitStack()
-        metrics = metrics_routes(self._insight.scrape, self._may_scrape)
-        public = Listener(
-            public_app(self.health, self._service, lambda: self._stream, self._guesses, self._clock, metrics)
-        )
-        self.port = await public.on_tcp(self._settings.server.listen)
-        stack.push_async_callback(public.close)
-        control = Listener(control_app(self._operator))
-        await control.on_socket(control_socket(self._settings.store.get_secret_value()))
-        stack.push_async_callback(control.close)
-        return stack
-
-    async def _may_scrape(self, request: web.Request) -> None:
-        """Raise RefusedError for whoever is not to read the metrics."""
-        if not may_scrape(request, self._settings.server.metrics.public):
-            require(await self._access.principal(request), Scope.READ)
-
-    def _service(self) -> Service:
-        return Service(
-            operator=self._operator(),
-            links=build.links(self._settings, self._tools),
-            pages=self._pages,
-            renderer=self._renderer,
-            settings=self._settings,
-            access=self._access,
-            random_bytes=self._random_bytes,
-            running=self._running,
-            hooks=Hooks(build.hooks(self._settings), self._take_posted),
-            aside=self._aside,
-        )
 
     def _running(self) -> Running:
         return Running(
@@ -406,8 +350,8 @@ class App:
         await cancel(self._looking)
         try:
             await self._intake.change(changed, self._clock.now())
-            self._settings, self._pages = fresh, build.pages(fresh, self._clock)
-            self._renderer = build.renderer(fresh, self._clock)
+            self._settings = fresh
+            self._front.change(fresh)
             await self._know_channels()
             await self._heartbeats.follow(build.heartbeats(fresh))
             await self._go_on(senders)
