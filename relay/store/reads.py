@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, func, or_, select
 
 from relay.model.alert import Alert, AlertState
 from relay.model.delivery import Attempt, ChannelHealth, Delivery
@@ -103,17 +103,27 @@ def acknowledgement(connection: Connection, thread: str) -> Acknowledgement | No
     return None if body is None else rows.read_acknowledgement(body)
 
 
+def _begins(connection: Connection, table: Table, prefix: str) -> ColumnElement[bool]:
+    """Return what is true of the row whose id this is, else of those whose id begins so.
+
+    A whole id is found by its index; for the beginning of one every id is looked at.
+    """
+    wanted = storable(prefix)
+    if connection.execute(select(table.c.id).where(table.c.id == wanted)).first() is not None:
+        return table.c.id == wanted
+    # Not LIKE: SQLite's does not tell capitals from small letters.
+    return func.substr(table.c.id, 1, len(prefix)) == wanted
+
+
 def find_alerts(connection: Connection, prefix: str) -> list[Alert]:
     """Return the alerts whose id begins so: at most three, enough to tell that it is ambiguous."""
-    beginning = func.substr(alerts.c.id, 1, len(prefix))
-    query = select(alerts.c.body).where(beginning == storable(prefix)).order_by(alerts.c.id).limit(3)
+    query = select(alerts.c.body).where(_begins(connection, alerts, prefix)).order_by(alerts.c.id).limit(3)
     return [Alert.from_json(body) for body in connection.execute(query).scalars()]
 
 
 def find_events(connection: Connection, prefix: str) -> list[Event]:
     """Return the events whose id begins so: at most three, enough to tell that it is ambiguous."""
-    beginning = func.substr(events.c.id, 1, len(prefix))
-    query = select(events.c.body).where(beginning == storable(prefix)).order_by(events.c.seq).limit(3)
+    query = select(events.c.body).where(_begins(connection, events, prefix)).order_by(events.c.seq).limit(3)
     return [Event.from_json(body) for body in connection.execute(query).scalars()]
 
 
@@ -253,9 +263,8 @@ def open_in_thread(connection: Connection, channel: str, thread: str) -> list[De
 
 def find_deliveries(connection: Connection, prefix: str) -> list[Delivery]:
     """Return the deliveries whose id begins so: at most three, enough to tell that it is ambiguous."""
-    # Not LIKE: SQLite's does not tell capitals from small letters.
-    beginning = func.substr(deliveries.c.id, 1, len(prefix))
-    query = select(deliveries).where(beginning == storable(prefix)).order_by(deliveries.c.seq).limit(3)
+    query = select(deliveries).where(_begins(connection, deliveries, prefix))
+    query = query.order_by(deliveries.c.seq).limit(3)
     return [rows.read_delivery(row) for row in connection.execute(query).mappings()]
 
 

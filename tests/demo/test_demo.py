@@ -87,7 +87,7 @@ def test_sigterm_ends_it_too(play: Play) -> None:
 
 def test_kept_it_goes_on_until_ctrl_c_which_is_then_its_regular_end(play: Play) -> None:
     playing = play(*FAST, "--keep")
-    playing.until("curl http://127.0.0.1:")
+    playing.until("or in a browser: http://127.0.0.1:")
     assert playing.left != []
     playing.interrupt()
     assert (playing.end(10), playing.errors, playing.left) == (0, "", [])
