@@ -149,3 +149,14 @@ async def test_a_file_that_was_changed_counts_at_once(aside: Aside, tmp_path: Pa
     assert await made() == "before"
     file.write_text("after")
     assert await made() == "after"
+
+
+async def test_who_waits_when_it_is_closed_starts_nothing_anew(aside: Aside) -> None:
+    await works(aside)
+    first = asyncio.create_task(aside.render(job("{% for i in range(90000) %}{% endfor %}first")))
+    second = asyncio.create_task(aside.render(job("second")))
+    await asyncio.sleep(0)
+    await aside.close()
+    found = await asyncio.gather(first, second, return_exceptions=True)
+    assert [type(each) for each in found] == [TemplateError, TooManyError]
+    assert aside.pid is None
