@@ -11,8 +11,8 @@ _ENCODER: Final = json.JSONEncoder(indent=2, ensure_ascii=False)
 def readable(value: Any) -> str:
     """Return a JSON value indented; on one line if it would be long or is nested deeply.
 
-    A list of n members at a depth of d takes n · d blanks when it is indented: what is short on the wire could
-    take all memory.
+    A list of n members at a depth of d takes n · d blanks when it is indented: what is short on the wire
+    could take all memory.
     """
     pieces: list[str] = []
     size = 0
