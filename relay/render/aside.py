@@ -58,6 +58,9 @@ class Aside:
         self._waiting += 1
         try:
             async with self._turn:
+                if self._closed:
+                    # It was closed while this waited: nobody would end another process.
+                    raise TooManyError
                 done = await self._do(job)
         finally:
             self._waiting -= 1

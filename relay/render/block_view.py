@@ -11,6 +11,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from relay.render.mrkdwn import link, mention, mrkdwn, plain
+from relay.render.readable import readable
 
 _COLOURS: Final = {"good", "warning", "danger"}
 _STYLES: Final = (("code", "code"), ("bold", "b"), ("italic", "i"), ("strike", "s"))
@@ -82,7 +83,7 @@ def _view(block: Any) -> View:
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         # Slack would refuse it; here it is shown as it is.
         found = None
-    return View("unknown", json=_pretty(block)) if found is None else found
+    return View("unknown", json=readable(block)) if found is None else found
 
 
 def _header(block: Mapping[str, Any]) -> View:
@@ -97,7 +98,7 @@ def _section(block: Mapping[str, Any]) -> View:
         return View("section", text, fields)
     if accessory["type"] == "button":
         return View("section", text, fields, (_button(accessory),))
-    return View("section", text, fields, json=_pretty(accessory))
+    return View("section", text, fields, json=readable(accessory))
 
 
 def _context(block: Mapping[str, Any]) -> View:
@@ -175,7 +176,7 @@ def _rich_span(element: Mapping[str, Any]) -> Markup:
             sigil = "#" if kind == "channel" else "@"
             found = mention(sigil + str(element.get(f"{kind}_id") or element.get("range")))
         case _:
-            found = plain(_pretty(element))
+            found = plain(readable(element))
     style = element.get("style") or {}
     for name, tag in _STYLES:
         if style.get(name):
@@ -188,7 +189,7 @@ def _attachment(given: Any) -> Attachment:
     colour = document.get("color")
     blocks = tuple(map(_view, _list(document.get("blocks"))))
     if not blocks:
-        blocks = tuple(_legacy(document)) or (View("unknown", json=_pretty(given)),)
+        blocks = tuple(_legacy(document)) or (View("unknown", json=readable(given)),)
     return Attachment(colour if colour in _COLOURS else "", blocks)
 
 
@@ -198,13 +199,6 @@ def _legacy(document: Mapping[str, Any]) -> Iterator[View]:
         if isinstance(value, str) and value:
             shown = mrkdwn(value)
             yield View(kind, fields=(shown,)) if kind == "context" else View(kind, shown)
-
-
-def _pretty(value: Any) -> str:
-    try:
-        return json.dumps(value, indent=2, ensure_ascii=False)
-    except RecursionError:
-        return json.dumps(value, ensure_ascii=False)
 
 
 def _list(value: Any) -> list[Any]:

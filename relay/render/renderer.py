@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
 from functools import lru_cache
@@ -39,6 +39,21 @@ def shipped() -> Path:
     return inside if inside.is_dir() else package.parent / "templates"
 
 
+class _Templates(FileSystemLoader):
+    """Finds templates and nothing else that lies in their folders, such as a configuration with passwords.
+
+    Who saves a template can read its folder; who types one may not be allowed to.
+    """
+
+    def get_source(
+        self, environment: jinja2.Environment, template: str
+    ) -> tuple[str, str, Callable[[], bool]]:
+        if not template.endswith(_SUFFIX):
+            message = f"a template that is typed can use no file whose name does not end in {_SUFFIX}"
+            raise TemplateError(template, None, message)
+        return super().get_source(environment, template)
+
+
 class Renderer:
     """Renders messages. `directories` are searched before the shipped templates, in their order.
 
@@ -66,7 +81,8 @@ class Renderer:
         self._clock = clock
         # "shipped/" in front of a name lets a template extend the one that it stands in for.
         own = PrefixLoader({"shipped": FileSystemLoader(shipped())})
-        self._loader = ChoiceLoader([FunctionLoader(self._load), FileSystemLoader(self.directories), own])
+        saved = _Templates(self.directories) if typed else FileSystemLoader(self.directories)
+        self._loader = ChoiceLoader([FunctionLoader(self._load), saved, own])
         self._environments = {
             place: Environment(place, self._loader, clock, timezone, compiled.get(place)) for place in Place
         }

@@ -149,3 +149,32 @@ async def test_a_file_that_was_changed_counts_at_once(aside: Aside, tmp_path: Pa
     assert await made() == "before"
     file.write_text("after")
     assert await made() == "after"
+
+
+async def test_who_waits_when_it_is_closed_starts_nothing_anew(aside: Aside) -> None:
+    await works(aside)
+    first = asyncio.create_task(aside.render(job("{% for i in range(90000) %}{% endfor %}first")))
+    second = asyncio.create_task(aside.render(job("second")))
+    await asyncio.sleep(0)
+    await aside.close()
+    found = await asyncio.gather(first, second, return_exceptions=True)
+    assert [type(each) for each in found] == [TemplateError, TooManyError]
+    assert aside.pid is None
+
+
+async def test_what_is_typed_sees_templates_and_no_other_file(aside: Aside, tmp_path: Path) -> None:
+    (tmp_path / "relay.yaml").write_text("password: secret")
+    (tmp_path / "mine.j2").write_text("a helper")
+
+    async def made(source: str) -> str:
+        return (await aside.render(replace(job(source), directories=(tmp_path,))))["txt"]
+
+    assert await made("{% include 'mine.j2' %}") == "a helper"
+    for tag in (
+        "{% include 'relay.yaml' %}",
+        "{% include ['none.j2', 'relay.yaml'] ignore missing %}",
+        "{% extends 'relay.yaml' %}",
+        "{% import 'relay.yaml' as found %}{{ found }}",
+    ):
+        with pytest.raises(TemplateError, match=r"does not end in \.j2"):
+            await made(tag)

@@ -115,6 +115,14 @@ async def test_a_webhooks_headers_and_no_secret(site: Site) -> None:
     assert not any(each in page for each in (SECRET, TOKEN_OF_HOOK, "t0ken-in-the-path"))
 
 
+async def test_a_body_does_not_grow_on_its_way_to_the_page(site: Site) -> None:
+    deep = "{{ '[' * 300 }}{{ '0,' * 20000 }}0{{ ']' * 300 }}"
+    status, page = await post(site, "/playground", **{"to": "webhook", "part.json": deep})
+    assert status == 200
+    assert "40601 bytes of 20000" in pane(page)
+    assert len(page) < 200_000
+
+
 class TestMail:
     async def shown(self, site: Site, headers: dict[str, str] = ALL) -> str:
         _, page = await get(site, "/playground?to=channel:oncall&type=trust.deleted", headers)

@@ -6,6 +6,7 @@ from typing import Final
 
 from relay.engine.preview import Preview
 from relay.render.block_view import SlackView, slack_view
+from relay.render.readable import readable
 from relay.server.pages.base import Visitor
 from relay.server.pages.mail_frames import MailFrames
 from relay.server.trying import Looked
@@ -59,6 +60,6 @@ def look_of(visitor: Visitor, looked: Looked, frames: MailFrames) -> Look:
 
 def _pretty(body: str) -> str:
     try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+        return readable(json.loads(body))
     except (ValueError, RecursionError):
         return body
