@@ -26,7 +26,7 @@ from relay.cli.output import (
 )
 from relay.engine.orders import OnChannel, Replay
 from relay.model.clock import SystemClock
-from relay.model.delivery import Attempt, Delivery, DeliveryState, Reason
+from relay.model.delivery import Attempt, Delivery, DeliveryState, Reason, tells
 from relay.model.errors import Exit, NotFoundError
 from relay.model.event import Event
 from relay.model.near import near
@@ -78,7 +78,7 @@ async def _list(configuration: Configuration, wanted: Filter, *, as_json: bool) 
 
 def _told(delivery: Delivery, told: dict[str, Event], now: datetime) -> Text:
     """Return what it tells, and below it why it has not arrived, and when it goes on."""
-    text = Text(clean(summary(delivery, told)))
+    text = Text(clean(tells(delivery, told)))
     if delivery.reason is not Reason.NEW:
         text.append(f" ({delivery.reason})", "dim")
     if delivery.parts > 1:
@@ -96,18 +96,6 @@ def _told(delivery: Delivery, told: dict[str, Event], now: datetime) -> Text:
 
 def _unfinished(delivery: Delivery) -> bool:
     return delivery.finished_at is None
-
-
-def summary(delivery: Delivery, told: dict[str, Event]) -> str:
-    """Return in a few words what a delivery tells: its latest event, and how many more."""
-    events = [told[id] for id in delivery.events if id in told]
-    if not events:
-        return "(its events are no longer kept)"
-    last = events[-1]
-    ended = " (resolved)" if last.status == "resolved" else ""
-    count = len(events) + delivery.more
-    more = f" (+{count - 1})" if count > 1 else ""
-    return f"{last.summary}{ended}{more}"
 
 
 def document(delivery: Delivery, told: dict[str, Event]) -> dict[str, Any]:
@@ -128,7 +116,7 @@ def document(delivery: Delivery, told: dict[str, Event]) -> dict[str, Any]:
         "parts": delivery.parts,
         "more": delivery.more,
         "attempts": delivery.attempts,
-        "tells": summary(delivery, told),
+        "tells": tells(delivery, told),
         "events": list(delivery.events),
         "replay_of": delivery.replay_of,
         "last_error": delivery.last_error,
@@ -164,7 +152,7 @@ def _about(delivery: Delivery, told: dict[str, Event], now: datetime) -> list[tu
     group = None if delivery.group is None else ", ".join(f"{k}: {v}" for k, v in delivery.group.items())
     return [
         ("delivery", delivery.id),
-        ("tells", summary(delivery, told)),
+        ("tells", tells(delivery, told)),
         ("channel", delivery.channel),
         ("rule", delivery.rule),
         ("state", word(delivery.state)),

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from rich.text import Text
 
-from relay.cli.deliveries import document, summary
+from relay.cli.deliveries import document
 from relay.cli.moments import local, moment
 from relay.cli.opening import configure, existing_store, finder, read_scene
 from relay.cli.output import clean, console, print_fields, print_json, stamp, word
 from relay.engine.inhibition import Inhibitions
 from relay.engine.outlook import Look, why
 from relay.model.clock import SystemClock
-from relay.model.delivery import ChannelHealth
+from relay.model.delivery import ChannelHealth, tells
 from relay.settings import Configuration
 from relay.store import ALIVE
 
@@ -63,7 +63,7 @@ async def _explain(configuration: Configuration, prefix: str, at: datetime, *, a
         out,
         [
             ("delivery", delivery.id),
-            ("tells", summary(delivery, events)),
+            ("tells", tells(delivery, events)),
             ("channel", delivery.channel),
             ("state", word(delivery.state)),
         ],

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from relay.model.event import Event, Status
+
 
 class DeliveryState(StrEnum):
     """Where a delivery stands.
@@ -116,6 +118,17 @@ class Delivery:
     def alone(self) -> bool:
         """Whether nothing else can be about the same thing: a one-off event outside of any group."""
         return self.thread in self.events
+
+
+def tells(delivery: Delivery, told: Mapping[str, Event]) -> str:
+    """Return in a few words what a delivery tells: its latest event, and how many more."""
+    events = [told[id] for id in delivery.events if id in told]
+    if not events:
+        return "(its events are no longer kept)"
+    last = events[-1]
+    ended = " (resolved)" if last.status is Status.RESOLVED else ""
+    count = len(events) + delivery.more
+    return f"{last.summary}{ended}{f' (+{count - 1})' if count > 1 else ''}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -15,14 +14,13 @@ from relay.model.clock import Clock
 from relay.model.errors import NotFoundError
 from relay.render.clean import clean, cut, one_line
 from relay.server.about import About, about
+from relay.server.access.forms import FORM, fields_of
 from relay.server.bodies import read_body, refuse_other_sites
 from relay.server.links import Link, LinkError
 from relay.server.refused import Guesses, RefusedError
 from relay.server.service import Service
 
-_FORM: Final = "application/x-www-form-urlencoded"
 _FORM_BYTES: Final = 8 * 1024
-_FORM_FIELDS: Final = 16
 _CHANNEL: Final = 100
 
 LENGTHS: Final[Mapping[str, int]] = {"name": 80, "note": 1000}
@@ -75,7 +73,7 @@ class AcknowledgePage:
                 self._guesses.count()
             raise
         refuse_other_sites(request, service.links.public_url)
-        entry = entered(await read_body(request, _FORM, _FORM_BYTES))
+        entry = entered(await read_body(request, FORM, _FORM_BYTES))
         found = await self._about(service, link)
         if entry.wrong:
             return self._page(service, found, link, entry)
@@ -164,13 +162,7 @@ def _over(found: About | None) -> RefusedError:
 
 def entered(body: bytes) -> Entry:
     """Return what a form's body says. Raises RefusedError if it is no form."""
-    try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=_FORM_FIELDS)
-    except ValueError:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "This is not what the form on the page sends.") from None
-    fields: dict[str, str] = {}
-    for name, value in pairs:
-        fields.setdefault(name, value)
+    fields = fields_of(body)
     name, note = one_line(fields.get("name", "")), clean(fields.get("note", "")).strip()
     until = fields.get("until", "")
     wrong: dict[str, str] = {}

@@ -32,11 +32,12 @@ _READ: Final = web.RequestKey("form", _Form)
 async def form(request: web.Request) -> dict[str, str]:
     """Return the fields of a form, of each the first value. Raises RefusedError for what is no form."""
     if _READ not in request:
-        request[_READ] = _Form(_fields(await read_body(request, FORM, _BYTES)))
+        request[_READ] = _Form(fields_of(await read_body(request, FORM, _BYTES)))
     return dict(request[_READ].fields)
 
 
-def _fields(body: bytes) -> dict[str, str]:
+def fields_of(body: bytes) -> dict[str, str]:
+    """Return the fields of a form, of each the first value. Raises RefusedError for what is no form."""
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=_FIELDS)
     except ValueError:

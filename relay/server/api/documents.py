@@ -9,7 +9,7 @@ from pydantic import AliasChoices, AwareDatetime, Field
 from relay.engine.holding import silence_of
 from relay.engine.scene import Scene
 from relay.model.alert import Alert, AlertState
-from relay.model.delivery import Attempt, ChannelState, Delivery, DeliveryState, Outcome, Reason
+from relay.model.delivery import Attempt, ChannelState, Delivery, DeliveryState, Outcome, Reason, tells
 from relay.model.event import Event, Status, SubjectKind
 from relay.model.severity import Severity
 from relay.model.silence import Acknowledgement
@@ -164,17 +164,6 @@ class DeliveryDocument(Document):
             merged_into=delivery.merged_into,
             replay_of=delivery.replay_of,
         )
-
-
-def tells(delivery: Delivery, told: Mapping[str, Event]) -> str:
-    """Return in a few words what a delivery tells: its latest event, and how many more."""
-    events = [told[id] for id in delivery.events if id in told]
-    if not events:
-        return "(its events are no longer kept)"
-    last = events[-1]
-    ended = " (resolved)" if last.status is Status.RESOLVED else ""
-    count = len(events) + delivery.more
-    return f"{last.summary}{ended}{f' (+{count - 1})' if count > 1 else ''}"
 
 
 class TargetDocument(Document):

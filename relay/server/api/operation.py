@@ -36,6 +36,13 @@ Time = Annotated[AwareDatetime, BeforeValidator(_time)]
 """A time as RFC 3339 has it. pydantic by itself takes numbers too, and guesses what they count."""
 
 
+CUT: Final = (
+    "looking ended before the page was full, since so much had been looked through: "
+    "go on with `next`, or say more exactly what is wanted"
+)
+"""What `cut` of a page means."""
+
+
 class Document(BaseModel):
     """What an answer says. It is read from the attributes of what the product works with."""
 

@@ -9,7 +9,7 @@ from relay.model.access import Scope
 from relay.model.delivery import DeliveryState
 from relay.model.errors import NotFoundError
 from relay.server.api.documents import AttemptDocument, DeliveryDocument, EventDocument
-from relay.server.api.operation import Call, Document, Nothing, Operation, Paged, Params, Time
+from relay.server.api.operation import CUT, Call, Document, Nothing, Operation, Paged, Params, Time
 from relay.server.api.orders import carry_out
 from relay.server.api.paging import cursor, seq_of
 from relay.server.api.resources.channels import Replayed
@@ -37,10 +37,7 @@ class DeliveryPage(Document):
 
     items: list[DeliveryDocument]
     next: str | None
-    cut: bool = Field(
-        description="looking ended before the page was full, since so much had been looked through: "
-        "go on with `next`, or say more exactly what is wanted"
-    )
+    cut: bool = Field(description=CUT)
 
 
 class DeliveryInFull(DeliveryDocument):

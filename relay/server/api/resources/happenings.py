@@ -11,17 +11,13 @@ from relay.model.errors import NotFoundError
 from relay.model.event import Status
 from relay.model.severity import Severity
 from relay.server.api.documents import AlertDocument, DeliveryDocument, EventDocument
-from relay.server.api.operation import Call, Document, Nothing, Operation, Paged, Time
+from relay.server.api.operation import CUT, Call, Document, Nothing, Operation, Paged, Time
 from relay.server.api.paging import cursor, seq_of, start_of
 from relay.store import AlertQuery, DeliveryQuery, EventQuery
 
 TAG: Final = "events and alerts"
 _TIMELINE: Final = 200
 _TOLD: Final = 200
-_CUT: Final = (
-    "looking ended before the page was full, since so much had been looked through: "
-    "go on with `next`, or say more exactly what is wanted"
-)
 
 
 class Events(Paged):
@@ -52,7 +48,7 @@ class EventPage(Document):
 
     items: list[TakenEvent]
     next: str | None
-    cut: bool = Field(description=_CUT)
+    cut: bool = Field(description=CUT)
 
 
 class EventInFull(TakenEvent):
@@ -81,7 +77,7 @@ class AlertPage(Document):
 
     items: list[AlertDocument]
     next: str | None
-    cut: bool = Field(description=_CUT)
+    cut: bool = Field(description=CUT)
 
 
 class AlertInFull(AlertDocument):

@@ -12,7 +12,7 @@ from relay.model.evidence import Entry, Kind
 from relay.model.text import storable_tree
 from relay.model.trust import Kept, trust_key
 from relay.model.trust_details import Lost
-from relay.server.api.operation import Call, Document, Nothing, Operation, Paged, Time
+from relay.server.api.operation import CUT, Call, Document, Nothing, Operation, Paged, Time
 from relay.server.api.paging import cursor, name_of, seq_of
 from relay.server.api.problems import invalid
 from relay.server.refused import Field as Wrong
@@ -22,10 +22,6 @@ from relay.trust.typed import lost
 
 TAG: Final = "trust data, evidence, journal"
 _TIME: Final = "seen at or after this time"
-_CUT: Final = (
-    "looking ended before the page was full, since so much had been looked through: "
-    "go on with `next`, or say more exactly what is wanted"
-)
 
 
 class Repositories(Paged):
@@ -63,7 +59,7 @@ class RepositoryPage(Document):
 
     items: list[RepositoryDocument]
     next: str | None
-    cut: bool = Field(description=_CUT)
+    cut: bool = Field(description=CUT)
 
 
 class Evidence(Paged):
@@ -95,7 +91,7 @@ class EvidencePage(Document):
 
     items: list[EntryDocument]
     next: str | None
-    cut: bool = Field(description=_CUT)
+    cut: bool = Field(description=CUT)
 
 
 class Journal(Paged):
@@ -123,7 +119,7 @@ class JournalPage(Document):
 
     items: list[DeedDocument]
     next: str | None
-    cut: bool = Field(description=_CUT)
+    cut: bool = Field(description=CUT)
 
 
 async def list_repositories(call: Call[Repositories, None]) -> RepositoryPage:
