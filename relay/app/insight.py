@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+import structlog
+
 from relay.app.scraping import Queues, Scraping
 from relay.app.watchdog import Watchdog
 from relay.engine.dispatch import ChannelLoop
@@ -18,6 +20,8 @@ from relay.server.metrics import Metrics
 from relay.settings import Settings
 from relay.store import Store
 from relay.watch.supervisor import Supervisor
+
+_log = structlog.get_logger("relay.insight")
 
 if TYPE_CHECKING:
     from relay.app.tracing import Tracing
@@ -35,7 +39,7 @@ class Insight:
         self._tracing = _tracing(settings, clock)
         self._opened = AsyncExitStack()
         both = [self._metrics] if self._tracing is None else [self._metrics, self._tracing]
-        self.telemetry: Telemetry = self._metrics if self._tracing is None else Several(both)
+        self.telemetry: Telemetry = Several(both, _failed)
 
     def begin(
         self,
@@ -79,6 +83,11 @@ class Insight:
         await self._opened.aclose()
         if self._tracing is not None:
             await asyncio.to_thread(self._tracing.close)
+
+
+def _failed(error: Exception) -> None:
+    # Who measures must not stand in the way of what is measured.
+    _log.error("what measures the relay has failed", error=f"{type(error).__name__}: {error}")
 
 
 def _tracing(settings: Settings, clock: Clock) -> "Tracing | None":

@@ -249,7 +249,6 @@ class Intake:
     async def _commit(self, decided: Plan, world: World, watch: Watch | None) -> None:
         if not decided.empty:
             await self._store.commit(decided)
-            self._telemetry.committed(watch, decided)
         self._world = world
         channels = {delivery.channel for delivery in decided.deliveries}
         # What they are about to send may be over, or be let go.
@@ -257,6 +256,8 @@ class Intake:
         channels.update(t.channel for alert in decided.alerts if alert.id in turned for t in alert.told)
         if channels:
             self._wake(channels)
+        if not decided.empty:
+            self._telemetry.committed(watch, decided)
         log_plan(decided)
 
 

@@ -123,11 +123,10 @@ class Operator:
                 return
             after = page[-1].seq
             most -= len(page)
-            yield await self._replay(page, by)
+            yield await self._replay(page, by, fresh=True)
 
-    async def _replay(self, originals: Sequence[Delivery], by: str) -> list[Delivery]:
+    async def _replay(self, originals: Sequence[Delivery], by: str, *, fresh: bool = False) -> list[Delivery]:
         now = self.clock.now()
-        copies: list[Delivery] = []
         replays: list[tuple[Delivery, Deed]] = []
         for original in originals:
             copy = replace(
@@ -149,11 +148,10 @@ class Operator:
                 note=None,
             )
             replays.append((copy, Deed(now, by, "replay", original.id, copy.id)))
-            copies.append(copy)
-        await self.store.add_replays(replays)
+        added = await self.store.add_replays(replays, fresh=fresh)
         if self.dispatcher is not None:
-            self.dispatcher.wake({copy.channel for copy in copies})
-        return copies
+            self.dispatcher.wake({copy.channel for copy in added})
+        return added
 
     def _state(self, channel: str) -> DeliveryState:
         """Return the state of a new delivery: for a channel that is not configured it waits until that is."""

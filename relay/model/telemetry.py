@@ -1,7 +1,7 @@
 """What the parts of the relay tell of what they do, for whoever measures or traces it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -111,7 +111,8 @@ class Telemetry:
     def storing(self, operation: str) -> AbstractContextManager[None]:
         """Return what surrounds one use of the store; what that raises passes through it.
 
-        ``operation`` is ``commit``, ``settle``, ``rewrite``, ``write`` (any other one) or ``read``.
+        ``operation`` is ``commit``, ``settle``, ``rewrite``, ``write`` (any other one), ``read``, or
+        ``view`` (what people look at).
         """
         del operation
         return nullcontext()
@@ -124,44 +125,73 @@ class Telemetry:
 
 @dataclass(frozen=True, slots=True)
 class Several(Telemetry):
-    """Tells several what it is told."""
+    """Tells several what it is told. None of them can do harm: their errors go to ``failed``."""
 
     members: Sequence[Telemetry] = field(default=())
+    failed: Callable[[Exception], None] = field(default=lambda _error: None)
 
     def looking(self, watch: Watch, at: datetime) -> None:
         """Tell each."""
-        for member in self.members:
-            member.looking(watch, at)
+        self._tell(lambda member: member.looking(watch, at))
 
     def looked(self, looked: Looked) -> None:
         """Tell each."""
-        for member in self.members:
-            member.looked(looked)
+        self._tell(lambda member: member.looked(looked))
 
     def committed(self, watch: Watch | None, plan: Plan) -> None:
         """Tell each."""
-        for member in self.members:
-            member.committed(watch, plan)
+        self._tell(lambda member: member.committed(watch, plan))
 
     def attempted(self, attempted: Attempted) -> None:
         """Tell each."""
-        for member in self.members:
-            member.attempted(attempted)
+        self._tell(lambda member: member.attempted(attempted))
 
     def rewritten(self, before: Mapping[str, Delivery], rewrite: Rewrite) -> None:
         """Tell each."""
+        self._tell(lambda member: member.rewritten(before, rewrite))
+
+    def _tell(self, tell: Callable[[Telemetry], None]) -> None:
         for member in self.members:
-            member.rewritten(before, rewrite)
+            try:
+                tell(member)
+            except Exception as error:
+                self.failed(error)
 
     @contextmanager
     def storing(self, operation: str) -> Iterator[None]:
         """Surround one use of the store by what each has for it."""
-        with ExitStack() as stack:
-            for member in self.members:
-                stack.enter_context(member.storing(operation))
+        entered: list[AbstractContextManager[None]] = []
+        for member in self.members:
+            try:
+                found = member.storing(operation)
+                found.__enter__()
+            except Exception as error:
+                self.failed(error)
+            else:
+                entered.append(found)
+        raised: BaseException | None = None
+        try:
             yield
+        except BaseException as error:
+            raised = error
+            raise
+        finally:
+            for found in reversed(entered):
+                try:
+                    found.__exit__(type(raised) if raised else None, raised, None)
+                except BaseException as error:
+                    # What it was handed comes back from a generator as it is.
+                    if error is not raised and isinstance(error, Exception):
+                        self.failed(error)
 
     def traceparent(self, delivery: Delivery) -> str | None:
         """Return the first that one of them has."""
-        found = (member.traceparent(delivery) for member in self.members)
-        return next((each for each in found if each is not None), None)
+        for member in self.members:
+            try:
+                found = member.traceparent(delivery)
+            except Exception as error:
+                self.failed(error)
+            else:
+                if found is not None:
+                    return found
+        return None

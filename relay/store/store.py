@@ -24,7 +24,7 @@ from relay.store.queue import Claim, Waiting
 from relay.store.queues import Queue
 from relay.store.reads import Filter
 from relay.store.requests import Request
-from relay.store.writes import Deed, Settlement
+from relay.store.writes import Deed, Replays, Settlement
 
 
 class Store(Opened):
@@ -116,11 +116,11 @@ class Store(Opened):
 
     async def find_token_by_hash(self, hash: str) -> Token | None:
         """Return the token whose secret has this hash, whether or not it is valid."""
-        return await self._view(access.find_token_by_hash, hash)
+        return await self._read(access.find_token_by_hash, hash)
 
     async def find_token(self, id: str) -> Token | None:
         """Return the token of an id, whether or not it is valid."""
-        return await self._view(access.find_token, id)
+        return await self._read(access.find_token, id)
 
     async def list_tokens(self) -> list[Token]:
         """Return all tokens that were ever made, the newest first."""
@@ -130,9 +130,12 @@ class Store(Opened):
         """Tell whether a token was ever made."""
         return await self._view(access.any_token)
 
-    async def add_replays(self, replays: Sequence[tuple[Delivery, Deed]]) -> None:
+    async def add_replays(
+        self, replays: Sequence[tuple[Delivery, Deed]], *, fresh: bool = False
+    ) -> list[Delivery]:
         """Add deliveries that repeat earlier ones, and who asked for each: all of them or nothing."""
-        await self._write(writes.add_replays, replays)
+        added: list[Delivery] = await self._write(writes.add_replays, Replays(replays, fresh))
+        return added
 
     async def know_channels(self, names: Collection[str], now: datetime) -> int:
         """Hold what waits for other channels than these, free what was held for these; return how many
@@ -283,7 +286,7 @@ class Store(Opened):
 
     async def queues(self, now: datetime) -> dict[str, Queue]:
         """Return how much waits, by channel; channels for which nothing waits are left out."""
-        return await self._read(queues.queues, now)
+        return await self._view(queues.queues, now)
 
     async def count_unrouted(self) -> int:
         """Return how many events no rule took."""

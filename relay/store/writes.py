@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     bindparam,
@@ -339,22 +340,39 @@ def record(connection: Connection, deeds: Sequence[Deed]) -> list[None]:
     return [None] * len(deeds)
 
 
-def add_replays(connection: Connection, runs: Sequence[Sequence[tuple[Delivery, Deed]]]) -> list[None]:
-    """Add deliveries that repeat earlier ones, and who asked for it; nothing for one that is there."""
-    for replays in runs:
-        ids = [delivery.id for delivery, _ in replays]
-        there = _there(connection, ids)
-        new = [(delivery, deed) for delivery, deed in replays if delivery.id not in there]
+@dataclass(frozen=True, slots=True)
+class Replays:
+    """Deliveries that repeat earlier ones, and who asked for each. ``fresh``: only of what was not replayed
+    before, even if somebody else has asked for the same meanwhile."""
+
+    replays: Sequence[tuple[Delivery, Deed]]
+    fresh: bool = False
+
+
+def add_replays(connection: Connection, runs: Sequence[Replays]) -> list[list[Delivery]]:
+    """Add deliveries that repeat earlier ones, and who asked for it; return those that were added."""
+    added = []
+    for run in runs:
+        column = deliveries.c.replay_of if run.fresh else deliveries.c.id
+        there = _there(connection, column, [_name(each, column) for each, _ in run.replays])
+        new = [(each, deed) for each, deed in run.replays if _name(each, column) not in there]
         if new:
             add_deliveries(connection, [delivery for delivery, _ in new])
             record(connection, [deed for _, deed in new])
-    return [None] * len(runs)
+        added.append([delivery for delivery, _ in new])
+    return added
 
 
-def _there(connection: Connection, ids: Sequence[str]) -> set[str]:
+def _name(delivery: Delivery, column: Column[Any]) -> str:
+    return str(getattr(delivery, column.name))
+
+
+def _there(connection: Connection, column: Column[Any], names: Sequence[str]) -> set[str]:
     found: set[str] = set()
-    for part in parts(ids):
-        found.update(connection.execute(select(deliveries.c.id).where(deliveries.c.id.in_(part))).scalars())
+    for part in parts(names):
+        # With what makes the index partial: see ``deliveries_replays``.
+        query = select(column).where(column.in_(part), column.is_not(None))
+        found.update(connection.execute(query).scalars())
     return found
 
 

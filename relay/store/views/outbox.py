@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select
+from sqlalchemy import ColumnElement, Connection, exists, func, select, text
 
 from relay.model.delivery import Attempt, Delivery, DeliveryState
 from relay.model.event import Event
@@ -118,12 +118,17 @@ def _about(
     connection: Connection, wanted: DeliveryQuery, times: Sequence[ColumnElement[bool]]
 ) -> Page[Delivery, int]:
     """Return a page of what tells of an event or alert: those are few, and found by what they tell."""
-    about = select(contents.c.delivery).distinct()
+    # The latest, where there are more than are looked at.
+    about = select(contents.c.delivery, func.max(deliveries.c.seq).label("seq"))
+    about = about.join(deliveries, deliveries.c.id == contents.c.delivery).group_by(contents.c.delivery)
     if wanted.event is not None:
         about = about.where(contents.c.event == wanted.event)
     if wanted.alert is not None:
         about = about.join(events, events.c.id == contents.c.event).where(events.c.alert == wanted.alert)
-    ids = list(connection.execute(about.limit(_MOST_ABOUT)).scalars())
+    if wanted.before is not None:
+        about = about.where(deliveries.c.seq < wanted.before)
+    latest = connection.execute(about.order_by(text("seq DESC")).limit(_MOST_ABOUT)).all()
+    ids = [row.delivery for row in latest]
     conditions = [*_conditions(wanted, ("channel", "rule", "replay_of", "merged_into")), *times]
     if wanted.states is not None:
         conditions.append(deliveries.c.state.in_(list(wanted.states)))
@@ -135,7 +140,10 @@ def _about(
         seqs += connection.execute(query.order_by(deliveries.c.seq.desc()).limit(limit + 1)).scalars()
     newest = sorted(seqs, reverse=True)
     found = read_by_seq(connection, newest[:limit])
-    return Page(tuple(found), newest[limit - 1] if len(newest) > limit else None)
+    if len(newest) > limit:
+        return Page(tuple(found), newest[limit - 1])
+    more = len(latest) == _MOST_ABOUT
+    return Page(tuple(found), latest[-1].seq if more else None, cut=more)
 
 
 def replayable(connection: Connection, wanted: DeliveryQuery, after: int, limit: int) -> list[Delivery]:

@@ -137,12 +137,20 @@ def between(
     numbers: list[ColumnElement[bool]] = []
     times: list[ColumnElement[bool]] = []
     if since is not None:
-        numbers.append(table.c.seq >= _first_at(connection, table, at >= kept(since - LATE)))
+        numbers.append(table.c.seq >= _first_at(connection, table, at >= kept(_moved(since, -LATE))))
         times.append(at >= kept(since))
     if until is not None:
-        numbers.append(table.c.seq < _first_at(connection, table, at >= kept(until + LATE)))
+        numbers.append(table.c.seq < _first_at(connection, table, at >= kept(_moved(until, LATE))))
         times.append(at < kept(until))
     return numbers, times
+
+
+def _moved(at: datetime, by: timedelta) -> datetime:
+    """Return a time that was moved, or at the ends of all time as it is."""
+    try:
+        return at + by
+    except OverflowError:
+        return at
 
 
 def _first_at(connection: Connection, table: Table, reached: ColumnElement[bool]) -> int:
