@@ -44,7 +44,7 @@ class RefusedError(Exception):
 STORE_FAILS: Final = RefusedError(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "The relay cannot use its store at the moment.",
-    "Try again in a minute: doing it twice does no harm. If that does not help, its log says what is wrong.",
+    "Try again in a minute, and look first whether it was done. If that does not help, its log says more.",
     headers={"Retry-After": "60"},
 )
 

@@ -96,10 +96,12 @@ class Stream:
         async with self._turn:
             await self._turn.wait_for(lambda: self.closed or self.newest > seq or self.changes > changes)
 
+    def keeps(self, seq: int) -> bool:
+        """Tell whether everything after a place is kept here, and need not be read from the store."""
+        return self.newest <= seq or (bool(self._latest) and self._latest[0].seq <= seq + 1)
+
     async def after(self, seq: int) -> Sequence[Item]:
         """Return the events after a place, a page of them. Raises StoreError."""
-        if self.newest <= seq:
-            return ()
-        if self._latest and self._latest[0].seq <= seq + 1:
+        if self.keeps(seq):
             return list(islice((each for each in self._latest if each.seq > seq), _PAGE))
         return [Item(*row) for row in await self._store.events_after(seq, _PAGE)]

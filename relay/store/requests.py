@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, select, update
 
 from relay.store.inserting import insert_if_new
 from relay.store.schema import requests
@@ -40,9 +40,3 @@ def finish(connection: Connection, found: Sequence[Request]) -> list[None]:
         values = {"status": each.status, "body": each.body}
         connection.execute(update(requests).where(requests.c.key == each.key).values(values))
     return [None] * len(found)
-
-
-def abandon(connection: Connection, keys: Sequence[str]) -> list[None]:
-    """Forget writes that failed as a whole: they may be tried again."""
-    connection.execute(delete(requests).where(requests.c.key.in_(keys)))
-    return [None] * len(keys)

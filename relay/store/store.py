@@ -301,17 +301,13 @@ class Store(Opened):
         """Note how a write was answered."""
         await self._write(requests.finish, request)
 
-    async def abandon_request(self, key: str) -> None:
-        """Forget a write that failed as a whole: it may be tried again."""
-        await self._write(requests.abandon, key)
-
     async def newest_event(self) -> int:
         """Return the ``seq`` of the newest event, 0 if there is none."""
         return await self._read(reads.newest_event)
 
     async def events_after(self, seq: int, limit: int) -> list[tuple[int, Event]]:
         """Return (seq, event) of what was taken after a place, in that order."""
-        return await self._read(reads.events_after, seq, limit)
+        return await self._view(reads.events_after, seq, limit)
 
     async def list_events(self, wanted: Filter) -> list[tuple[int, bool, Event]]:
         """Return (seq, whether a rule took it, event), the newest first."""

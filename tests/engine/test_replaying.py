@@ -1,5 +1,6 @@
 """What users replay: some deliveries, everything of a time, everything that a channel refused."""
 
+import asyncio
 import random
 from collections.abc import Iterator
 from datetime import datetime
@@ -116,3 +117,14 @@ async def test_as_an_order(store: Store, operator: Operator) -> None:
     assert await kind.do(operator, order) == {"replayed": 2, "more": False}
     with pytest.raises(ValidationError, match="timezone"):
         kind.model.model_validate({"by": "ann", "since": "2026-01-01T00:00:00", "until": NOW.isoformat()})
+
+
+async def test_two_who_ask_at_the_same_time_send_it_once(store: Store, operator: Operator) -> None:
+    await fill(store, 20, DEAD)
+    ranges = [operator.replay_range(DEAD, NOW, later(50), who) for who in ("ann", "bob", "cid")]
+    found = await asyncio.gather(*ranges, operator.replay_dead("a", "dan"))
+    assert sum(each.number if isinstance(each, Replayed) else len(each) for each in found) == 20
+    assert sorted(map(str, await replayed(store))) == sorted(f"dlv_{n}" for n in range(20))
+    # One by one somebody may send the same again as often as they like.
+    await operator.replay(["dlv_1"], "ann")
+    assert (await replayed(store)).count("dlv_1") == 2

@@ -11,6 +11,7 @@ from relay.server.api.handler import BODY_BYTES
 from tests.server.conftest import ALERT, EVENT, Site
 
 LET_IN = " (by server.api_token)"
+DEEP = b'{"match": ' + b'{"a": ' * 900 + b"1" + b"}" * 901
 SILENCE = {
     "by": "deploy job",
     "match": {"type": "cluster.issue", "cluster": ["prod"]},
@@ -124,7 +125,7 @@ class TestHowItSaysNo:
         _, said = await site.call("/acknowledge", {"by": "a", "about": ALERT, "abuot": 1})
         assert said["errors"] == [{"field": "abuot", "message": "unknown key"}]
 
-    @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"1", b'{"by": NaN}', b"\xff", b"[" * 60_000])
+    @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"1", b'{"by": NaN}', b"\xff", b"[" * 60_000, DEEP])
     async def test_what_is_no_json_object(self, site: Site, body: bytes) -> None:
         assert await self.send(site, body) == 400
 

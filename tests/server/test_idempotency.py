@@ -5,9 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from relay.server.api.idempotency import AGAIN, HEADER
-from relay.store import Cut, Request
+from relay.model.errors import StoreError
+from relay.server.api.idempotency import AGAIN, HEADER, Once
+from relay.server.refused import RefusedError
+from relay.store import Cut
 from tests.server.conftest import ALERT, TOKEN, Site
 from tests.server.test_api import SILENCE
 
@@ -60,15 +63,17 @@ class TestOnce:
         assert (await send(site, SILENCE, key))[0] == 400
         assert await site.store.list_deeds() == []
 
-    async def test_one_that_was_cut_off_is_not_done_again(self, site: Site) -> None:
-        await send(site, SILENCE, "another key")
-        [row] = await site.store.silences(site.clock.now())
-        assert row is not None
-        first = await site.store.begin_request(Request("k", "f", site.clock.now()))
-        assert first is None
-        earlier = await site.store.begin_request(Request("k", "f", site.clock.now()))
-        assert earlier is not None
-        assert earlier.status is None
+    async def test_one_that_failed_in_the_midst_of_it_is_not_done_again(self, site: Site) -> None:
+        once = Once(site.store, site.clock, "key", "asked")
+
+        async def fail() -> web.Response:
+            raise StoreError("store: the connection was lost, whether or not it was committed")
+
+        with pytest.raises(StoreError):
+            await once.do(fail)
+        with pytest.raises(RefusedError, match="under way") as refused:
+            await once.do(fail)
+        assert refused.value.status == 409
 
     async def test_a_store_that_fails_leaves_the_key_unused(self, site: Site) -> None:
         site.store.close()

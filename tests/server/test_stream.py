@@ -12,6 +12,8 @@ import pytest
 from relay.model.plan import Plan
 from relay.model.steps import Step
 from relay.server import stream as streaming
+from relay.server.api import live as listening
+from relay.settings import Settings
 from relay.store import Store
 from tests.server.conftest import EVENT, TOKEN, Site
 from tests.store import things
@@ -60,6 +62,15 @@ async def events(answer: aiohttp.ClientResponse, count: int) -> list[str]:
     return found
 
 
+async def in_time(site: Site, answer: aiohttp.ClientResponse, count: int) -> list[str]:
+    """Return the ids of the next so many events while time passes: who is behind gets a page at a time."""
+    reading = asyncio.create_task(events(answer, count))
+    while not reading.done():
+        await site.clock.advance(1)
+        await asyncio.sleep(0.01)
+    return await reading
+
+
 async def test_what_happens_is_told_in_order(live: Site) -> None:
     async with live.session.get(PATH, headers=HEADERS) as answer:
         assert (answer.status, answer.content_type) == (200, "text/event-stream")
@@ -79,7 +90,7 @@ async def test_it_begins_now_or_where_one_was(live: Site) -> None:
     async with live.session.get(PATH, headers=HEADERS | {"Last-Event-ID": first["id"]}) as answer:
         assert await events(answer, 2) == ["evt_3", "evt_4"]
     async with live.session.get(PATH + "?after=0", headers=HEADERS) as answer:
-        assert await events(answer, 5) == [EVENT, "evt_1", "evt_2", "evt_3", "evt_4"]
+        assert await in_time(live, answer, 5) == [EVENT, "evt_1", "evt_2", "evt_3", "evt_4"]
 
 
 async def test_who_was_away_for_long_reads_from_the_store(
@@ -90,7 +101,7 @@ async def test_who_was_away_for_long_reads_from_the_store(
     names = [f"evt_{number:02}" for number in range(10)]
     await happen(live, *names)
     async with live.session.get(PATH + "?after=1", headers=HEADERS) as answer:
-        assert await events(answer, 10) == names
+        assert await in_time(live, answer, 10) == names
 
 
 async def test_types_can_be_chosen(live: Site) -> None:
@@ -136,3 +147,27 @@ async def test_it_goes_on_when_the_store_works_again(live: Site, tmp_path: Path)
         live.stream._store = live.store = Store(f"sqlite:///{tmp_path / 'relay.db'}")
         await live.clock.advance(10)
         assert await events(answer, 1) == ["evt_1"]
+
+
+async def test_a_place_of_another_store_is_told_and_begins_anew(live: Site) -> None:
+    async with live.session.get(PATH, headers=HEADERS | {"Last-Event-ID": "999999"}) as answer:
+        assert await said(answer) == {"event": "reset", "data": "{}"}
+        await happen(live, "evt_1")
+        assert await events(answer, 1) == ["evt_1"]
+
+
+async def test_only_so_many_may_listen_under_one_name(live: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "MOST_EACH", 1)
+    async with live.session.get(PATH, headers=HEADERS), live.session.get(PATH, headers=HEADERS) as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "30")
+
+
+async def test_it_ends_cleanly_for_who_is_no_longer_let_in(live: Site) -> None:
+    async with live.session.get(PATH, headers=HEADERS) as answer:
+        live.api_token = None
+        live.settings = Settings()
+        await live.clock.advance(60)
+        await happen(live, "evt_1")
+        text = (await answer.content.read()).decode()
+        assert "HTTP/1.1" not in text
+        assert text.startswith("retry: ")

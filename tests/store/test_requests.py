@@ -24,12 +24,6 @@ async def test_the_first_one_acts_and_the_others_get_its_answer(
     assert await open_store(url).begin_request(replace(ASKED, at=later(2))) == DONE
 
 
-async def test_one_that_failed_may_be_tried_again(store: Store) -> None:
-    assert await store.begin_request(ASKED) is None
-    await store.abandon_request("key")
-    assert await store.begin_request(replace(ASKED, fingerprint="corrected")) is None
-
-
 async def test_of_many_at_once_one_is_the_first(url: str, store: Store, open_store: OpenStore) -> None:
     other = open_store(url)
     found = await asyncio.gather(*(each.begin_request(ASKED) for _ in range(10) for each in (store, other)))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -192,6 +192,13 @@ async def test_what_was_stored_late_is_found_by_its_time(store: Store) -> None:
     assert await events(store, until=NOW) == []
 
 
+@pytest.mark.parametrize("ends", [("0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00")])
+async def test_the_ends_of_all_time_are_times_too(store: Store, ends: tuple[str, str]) -> None:
+    await store.commit(Plan(at=NOW, events=(event("evt_1"),)))
+    since, until = map(datetime.fromisoformat, ends)
+    assert await events(store, since=since, until=until) == ["evt_1"]
+
+
 async def test_what_is_outside_of_a_time_is_not_looked_at(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +326,7 @@ async def test_pages_of_deliveries_leave_nothing_out(
     given: dict[str, Any], most: int, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("relay.store.views.outbox.MOST_SCANNED", most)
+    monkeypatch.setattr("relay.store.views.outbox._MOST_ABOUT", most)
     told = [event(f"evt_{n}", alert="alr_1") for n in range(11)]
     many = [
         delivery(f"dlv_{n}", f"evt_{n}", state=list(DeliveryState)[n], finished_at=NOW) for n in range(11)

@@ -39,6 +39,6 @@ def api_routes(
 
     return [
         *operations,
-        *Live(service, stream, clock).routes(),
+        *Live(service, stream, clock, turns).routes(),
         web.get(OPENAPI, described),
     ]

@@ -49,7 +49,8 @@ def handler(operation: Operation, service: Callable[[], Service], turns: Turns) 
             answer = await turns.share(key, lambda: _done(found, who, request, operation, sent))
             return _tagged(request, answer)
         if not operation.writes:
-            return await turns.take(lambda: _answered(found, who, request, operation, sent))
+            # In no turn: what is tried out is made by a process of its own, which bounds it by itself.
+            return await _answered(found, who, request, operation, sent)
         once = Once.of(request, found.operator.store, found.operator.clock, who, sent)
         if once is not None and operation.secret:
             raise bad_request(
@@ -132,13 +133,12 @@ def _checked(model: type[BaseModel], given: Mapping[str, Any]) -> BaseModel:
 
 def _object(sent: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(sent, parse_constant=_refuse)
+        body = storable_tree(json.loads(sent, parse_constant=_refuse))
     except (ValueError, RecursionError):
         raise bad_request("The body is no JSON.") from None
     if not isinstance(body, dict):
         raise bad_request("The body must be a JSON object.")
-    found: dict[str, Any] = storable_tree(body)
-    return found
+    return body
 
 
 def _refuse(constant: str) -> Any:

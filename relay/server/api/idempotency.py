@@ -56,12 +56,8 @@ class Once:
         earlier = await self.store.begin_request(request)
         if earlier is not None:
             return self._again(earlier)
-        try:
-            response = await act()
-        except BaseException:
-            # It failed as a whole, so that sending it again is right.
-            await self.store.abandon_request(self.key)
-            raise
+        # If that fails as a whole, it may have been done all the same: then nobody can tell, and 409 says so.
+        response = await act()
         done = replace(request, status=response.status, body=response.text or "")
         await self.store.finish_request(done)
         return response

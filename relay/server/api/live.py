@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -10,6 +12,7 @@ from aiohttp import web
 
 from relay.model.access import Scope
 from relay.model.clock import Clock
+from relay.model.errors import StoreError
 from relay.model.patterns import Patterns
 from relay.server.access import require
 from relay.server.api.documents import EventDocument
@@ -18,10 +21,15 @@ from relay.server.api.problems import bad_request
 from relay.server.refused import RefusedError
 from relay.server.service import Service
 from relay.server.stream import Item, Stream
+from relay.server.turns import Turns
 
 PATH: Final = ROOT + "/stream"
 MOST: Final = 200
 """So many may listen at the same time."""
+MOST_EACH: Final = 100
+"""So many may listen under one name."""
+_BEHIND: Final = 0.2
+"""Seconds between two pages for who is behind."""
 _QUIET: Final = 15.0
 """After so many seconds without anything to say a comment is sent, so that proxies keep the line open; and so
 often it is asked again who listens."""
@@ -35,11 +43,18 @@ _TICK: Final = 1.0
 class Live:
     """Serves the stream."""
 
-    def __init__(self, service: Callable[[], Service], stream: Callable[[], Stream], clock: Clock) -> None:
+    def __init__(
+        self,
+        service: Callable[[], Service],
+        stream: Callable[[], Stream],
+        clock: Clock,
+        turns: Turns,
+    ) -> None:
         self._service = service
         self._stream = stream
         self._clock = clock
-        self._listening = 0
+        self._turns = turns
+        self._listening: Counter[str] = Counter()
         self._texts: dict[int, bytes] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -49,13 +64,14 @@ class Live:
     async def listen(self, request: web.Request) -> web.StreamResponse:
         """Send what happens until the client goes. Raises RefusedError, StoreError."""
         service, stream = self._service(), self._stream()
-        require(await service.access.principal(request), Scope.READ)
+        who = await service.access.principal(request)
+        require(who, Scope.READ)
         place = _place(request, stream.newest)
         types = _patterns(request.query.get("type"))
-        if self._listening >= MOST:
+        if self._listening.total() >= MOST or self._listening[who.name] >= MOST_EACH:
             raise RefusedError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                f"{MOST} listen already.",
+                f"{MOST} listen already, or {MOST_EACH} under your name.",
                 "Try again later, or read /events.",
                 headers={"Retry-After": "30"},
             )
@@ -66,7 +82,7 @@ class Live:
                 "X-Accel-Buffering": "no",
             }
         )
-        self._listening += 1
+        self._listening[who.name] += 1
         try:
             await response.prepare(request)
             # How long a browser waits before it comes back, in milliseconds.
@@ -75,8 +91,12 @@ class Live:
         except (ConnectionError, TimeoutError):
             # It went, or does not read: it comes back with the id of what it had last.
             pass
+        except (RefusedError, StoreError):
+            # The answer has begun, so there is no other: it ends, and who comes back is told why.
+            pass
         finally:
-            self._listening -= 1
+            self._listening[who.name] -= 1
+            self._listening += Counter()
         return response
 
     async def _send(
@@ -88,15 +108,24 @@ class Live:
         types: Patterns | None,
     ) -> None:
         changes, asked = stream.changes, self._clock.monotonic()
+        if place > stream.newest:
+            # Of another store, or of a later state of this one: what it counted from is not there.
+            place = stream.newest
+            await response.write(b"event: reset\ndata: {}\n\n")
         while not stream.closed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_QUIET):
                     await stream.wait(place, changes)
             said = b""
-            for item in await stream.after(place):
+            kept = stream.keeps(place)
+            # What is no longer kept is read as pages are: in turn, and no more than so fast.
+            items = await (stream.after(place) if kept else self._turns.take(partial(stream.after, place)))
+            for item in items:
                 place = item.seq
                 if types is None or types.match(item.event.type):
-                    said += self._written(item)
+                    said += self._written(item) if kept else _text(item)
+            if not kept:
+                await self._clock.sleep(_BEHIND)
             if stream.changes > changes:
                 changes = stream.changes
                 said += b"event: changed\ndata: {}\n\n"
@@ -114,13 +143,17 @@ class Live:
         """Return an event as it is sent: written once for all who listen."""
         found = self._texts.get(item.seq)
         if found is None:
-            # JSON has no line break outside of its strings, and none inside.
-            text = EventDocument.model_validate(item.event).model_dump_json()
-            found = f"id: {item.seq}\nevent: event\ndata: {text}\n\n".encode()
+            found = _text(item)
             if len(self._texts) >= _WRITTEN:
                 self._texts.clear()
             self._texts[item.seq] = found
         return found
+
+
+def _text(item: Item) -> bytes:
+    # JSON has no line break outside of its strings, and none inside.
+    text = EventDocument.model_validate(item.event).model_dump_json()
+    return f"id: {item.seq}\nevent: event\ndata: {text}\n\n".encode()
 
 
 def _place(request: web.Request, newest: int) -> int:

@@ -26,7 +26,8 @@ __all__ = ["page_routes"]
 
 def page_routes(service: Callable[[], Service], turns: Turns) -> list[web.RouteDef]:
     """Return the routes of all pages for operators; those that only read take ``turns``."""
-    return [_in_turn(each, turns) for each in _routes(service)]
+    # What the playground shows is made by a process of its own, for which nobody else is to wait.
+    return [*(_in_turn(each, turns) for each in _routes(service)), *Playground(service).routes()]
 
 
 def _in_turn(route: web.RouteDef, turns: Turns) -> web.RouteDef:
@@ -53,7 +54,6 @@ def _routes(service: Callable[[], Service]) -> list[web.RouteDef]:
         *silences.routes(service),
         *repositories.routes(service),
         *rules.routes(service),
-        *Playground(service).routes(),
         *journal.routes(service),
         *reader.routes(service),
     ]
