@@ -53,7 +53,7 @@ def test_the_others_are_told_all_the_same() -> None:
     counting = Counting()
     both = Several([Broken(), counting], lambda error: errors.append(str(error)))
     both.committed(None, Plan(at=NOW))
-    assert both.traceparent(delivery()) == "00-trace"
+    assert both.traceparent(delivery("dlv_1")) == "00-trace"
     with both.storing("read"):
         pass
     assert counting.seen == ["committed", "read"]
