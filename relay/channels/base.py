@@ -27,7 +27,7 @@ from pydantic_core import CoreSchema, core_schema
 from relay.config.durations import Duration, off_is_none
 from relay.http import Http, redact
 from relay.model.delivery import Message, Sent
-from relay.model.text import storable
+from relay.model.text import storable, without_links
 
 ANSWER_CHARACTERS: Final = 1000
 """How much of a receiver's answer is kept."""
@@ -205,10 +205,14 @@ class Channel(Section, ABC):
         return self._secrets
 
     def shown(self, text: str) -> str:
-        """A text of the receiver's as it may be stored and shown: redacted, printable, cut."""
+        """A text of the receiver's as it may be stored and shown: redacted, printable, cut.
+
+        A receiver may send back what it got, so links to acknowledge by are hidden too.
+        """
         if not text:
             return ""
-        clean = " ".join(redact(storable(text), self.secrets()).split())
+        # Before the lines become one: quoted-printable breaks links into lines.
+        clean = " ".join(redact(without_links(storable(text)), self.secrets()).split())
         return cut("".join(c if c.isprintable() else "\ufffd" for c in clean), ANSWER_CHARACTERS)
 
     @cached_property

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,18 +17,17 @@ from relay.engine.verdict import Result, overall
 from relay.http import Http
 from relay.model.catalogue import stands_for
 from relay.model.clock import Clock
-from relay.model.delivery import Delivery, Message, Outcome, Sent
+from relay.model.delivery import Delivery, Message, Outcome, Sent, TargetOutcome
 from relay.model.event import Event, Status
 from relay.model.silence import Acknowledgement
 from relay.model.steps import Reach, Step, pass_by
 from relay.model.telemetry import Telemetry
+from relay.model.text import without_links
 from relay.render import Renderer, RuleAbout, Telling, TemplateError, nothing, payload, plain_text
 from relay.store import Claim
 
 _log = structlog.get_logger("relay.sending")
 
-_LINK = re.compile(r"(/ack/)(?:[\w.~-]|=\r?\n)+")
-"""Of a link to acknowledge by, what makes it one; in mails quoted-printable breaks it into lines."""
 _AROUND = 1000
 """Bytes of a group's message besides its items."""
 
@@ -118,13 +116,13 @@ class Sender:
         self.reach(Step.RENDERED)
         result = await self._send(message, body)
         if isinstance(result, BadBody) and broken is None:
-            broken = TemplateError(self._template(claim), None, result.message)
+            broken = TemplateError(self._template(claim), None, self.channel.shown(result.message))
             message, body = self._plain(claim, telling, at, broken)
             result = await self._send(message, body)
         if isinstance(result, BadBody):
             result = _failed(result, self.channel)
         self.reach(Step.SENT)
-        return Try(result, at, self.clock.monotonic() - began, _without_links(body), broken)
+        return Try(result, at, self.clock.monotonic() - began, without_links(body), broken)
 
     async def _send(self, message: Message, body: str) -> Result | BadBody:
         """Hand a message to the channel; a body that it cannot take may be sent in another form."""
@@ -160,7 +158,7 @@ class Sender:
         except TemplateError as error:
             broken = error
         except BadBody as error:
-            broken = TemplateError(self._template(claim), None, error.message)
+            broken = TemplateError(self._template(claim), None, self.channel.shown(error.message))
         except Exception as error:
             # A bug in rendering must not stop the channel: the plain form needs no template.
             _log.exception("rendering failed in an unexpected way", channel=self.channel.name)
@@ -236,23 +234,22 @@ def _about(rule: Rule | None) -> RuleAbout:
     return about if rule.group is None else replace(about, most=rule.group.max)
 
 
-def _without_links(body: str) -> str:
-    """Return a body as it may be kept and shown: whoever has a link to acknowledge by can use it."""
-    return _LINK.sub(r"\1(hidden)", body)
-
-
 def _words(rule: Rule) -> int:
     """Return how many bytes a rule adds to what is told of an event, at the most."""
     return len(json.dumps([rule.name, rule.labels, rule.annotations, rule.runbook_url]).encode())
 
 
 def _said(sent: Sent, channel: Channel) -> Result:
-    sent = replace(sent, answer=channel.shown(sent.answer))
+    sent = replace(sent, answer=channel.shown(sent.answer), targets=_shown(sent.targets, channel))
     outcome = overall(sent.targets)
     errors = [f"{each.target}: {each.error}" for each in sent.targets if each.error]
     return Result(outcome, sent, channel.shown("; ".join(errors)) or None, sent.retry_after)
 
 
 def _failed(error: SendError, channel: Channel) -> Result:
-    sent = Sent(error.status, channel.shown(error.answer), error.targets)
+    sent = Sent(error.status, channel.shown(error.answer), _shown(error.targets, channel))
     return Result(error.outcome, sent, channel.shown(error.message), error.retry_after)
+
+
+def _shown(targets: Sequence[TargetOutcome], channel: Channel) -> tuple[TargetOutcome, ...]:
+    return tuple(replace(each, error=each.error and channel.shown(each.error)) for each in targets)

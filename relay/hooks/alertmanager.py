@@ -20,6 +20,8 @@ from relay.model.ids import stable_id
 from relay.model.observation import Condition, Fact, Report
 from relay.model.severity import Severity
 
+MOST: Final = 2000
+"""The most alerts that are taken of one post: what it makes is decided and committed at once."""
 _RUNBOOK: Final = "runbook_url"
 _PAIRS: Final = 64
 """The most labels, or annotations, that are kept of an alert."""
@@ -41,7 +43,8 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
 def report(hook: Hook, document: dict[str, Any], at: datetime) -> Report:
     """Return which of the alerts of a post fire and which have ended. Raises UnreadableError.
 
-    One alert that cannot be understood is told, and does not keep the others from being taken.
+    One alert that cannot be understood is told, and does not keep the others from being taken. Of more
+    than ``MOST`` alerts the first ones are taken, and that the others were not is told.
     """
     alerts = document.get("alerts")
     if not isinstance(alerts, list):
@@ -49,7 +52,13 @@ def report(hook: Hook, document: dict[str, Any], at: datetime) -> Report:
     sources: list[str] = []
     firing: list[Condition] = []
     facts: list[Fact] = []
-    for each in alerts:
+    if len(alerts) > MOST:
+        reason = (
+            f"it has {len(alerts)} alerts, of which the first {MOST} are taken: let Alertmanager make "
+            "smaller groups, with more labels in group_by of its route"
+        )
+        facts.append(trouble(hook, reason, "", at))
+    for each in alerts[:MOST]:
         try:
             condition, fires = _alert(hook, each, document)
         except UnreadableError as error:

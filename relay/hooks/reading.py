@@ -14,6 +14,8 @@ _KINDS: Final[Mapping[HookKind, Callable[[Hook, dict[str, Any], datetime], Repor
     HookKind.MSR: msr.report,
     HookKind.ALERTMANAGER: alertmanager.report,
 }
+_BEGINNING: Final = 64 * 1024
+"""Bytes of what cannot be understood that are looked at; far less is shown."""
 
 
 def read(hook: Hook, body: bytes, at: datetime) -> Report:
@@ -26,5 +28,5 @@ def read(hook: Hook, body: bytes, at: datetime) -> Report:
 
 def unreadable(hook: Hook, reason: str, body: bytes, at: datetime) -> Report:
     """Return a report that something came which cannot be understood."""
-    fact = trouble(hook, reason, body.decode(errors="replace"), at)
+    fact = trouble(hook, reason, body[:_BEGINNING].decode(errors="replace"), at)
     return Report(hook.watch, at, (), facts=(fact,), complete=False, idle=True)

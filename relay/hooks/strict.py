@@ -22,8 +22,10 @@ def document(body: bytes) -> dict[str, Any]:
     """Return a JSON object. Raises UnreadableError."""
     try:
         found = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise UnreadableError("it is no JSON") from None
+    except RecursionError:
+        raise UnreadableError(f"it is no JSON, or nested more than {_DEPTH} deep") from None
+    except ValueError as error:
+        raise UnreadableError(f"it is no JSON: {error}") from None
     if not isinstance(found, dict):
         raise UnreadableError("it is no JSON object")
     if _too_deep(found):
@@ -59,13 +61,13 @@ def address(value: object) -> str | None:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"it has {constant}")
 
 
 def _finite(number: str) -> float:
     found = float(number)
     if found in (float("inf"), float("-inf")):
-        raise ValueError("a number out of range")
+        raise ValueError("a number in it is out of range")
     return found
 
 

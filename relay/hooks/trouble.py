@@ -11,12 +11,14 @@ from relay.model.observation import Fact
 from relay.msr.text import one_line
 
 _EXCERPT: Final = 300
+_LOOKED_AT: Final = 10 * _EXCERPT
+"""Characters of which the excerpt is made: to clean all of a large post would take long."""
 
 
 def trouble(hook: Hook, reason: str, excerpt: str, at: datetime) -> Fact:
     """Return the fact. There is one an hour for each hook: whoever posts cannot flood people with it."""
     # Whoever configured the sender wrongly may have put the secret there.
-    shown = excerpt.replace(hook.secret.get_secret_value(), "***")
+    shown = excerpt.replace(hook.secret.get_secret_value(), "***")[:_LOOKED_AT]
     return Fact(
         type=UNREADABLE,
         identity=(hook.name, f"{at:%Y-%m-%dT%H}"),

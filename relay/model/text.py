@@ -1,6 +1,16 @@
 """Text from outside, made fit to be kept."""
 
-from typing import Any
+import re
+from typing import Any, Final
+
+_BREAK: Final = r"(?:=(?:\r?\n|(?:\\r)?\\n))"
+"""Where quoted-printable (RFC 2045, 6.7) breaks a line, also in a text that was put into JSON."""
+_SLASH: Final = r"(?:\\?/|[%=]2f|\\u002f|&#(?:x2f|47);)"
+"""A slash, also as JSON, URLs, quoted-printable and HTML may have it."""
+_LINK: Final = re.compile(
+    f"{_BREAK}?".join((_SLASH, "a", "c", "k", _SLASH, rf"(?:[\w.~-]|{_BREAK})+")), re.IGNORECASE
+)
+"""Of a link to acknowledge by (``relay.server.links``), what makes it one."""
 
 
 def storable(text: str) -> str:
@@ -26,3 +36,8 @@ def storable_tree(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [storable_tree(item) for item in value]
     return value
+
+
+def without_links(text: str) -> str:
+    """Return a text as it may be kept and shown: whoever has a link to acknowledge by can use it."""
+    return _LINK.sub("/ack/(hidden)", text)

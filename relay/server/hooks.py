@@ -1,8 +1,10 @@
 """``/hooks/NAME``: what MSR and Alertmanager post. It is answered only once it is committed."""
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -13,14 +15,17 @@ from pydantic import SecretStr
 from relay.engine.limits import Window
 from relay.hooks import Hook, UnreadableError, read, unreadable
 from relay.model.clock import Clock
+from relay.model.observation import Report
 from relay.server.bodies import read_body
 from relay.server.refused import Guesses, RefusedError
 from relay.server.service import Service
 
 _log = structlog.get_logger("relay.hooks")
 
-BODY_BYTES: Final = 1024 * 1024
-"""The most that may be posted at once; Alertmanager posts whole groups."""
+BODY_BYTES: Final = 8 * 1024 * 1024
+"""The most that may be posted at once; Alertmanager posts groups whole, and what is refused only once."""
+_AT_ONCE: Final = 64 * 1024
+"""Bytes of a post up to which it is read at once; for a larger one everything else would wait."""
 _LINES, _PER = 10, 60.0
 _REALM: Final = 'Bearer realm="msr-relay hooks"'
 _LOST: Final = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
@@ -35,6 +40,7 @@ class HookRoutes:
         self._clock = clock
         self._guesses = guesses
         self._window = Window(_LINES, _PER)
+        self._large = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is to be routed here."""
@@ -48,7 +54,7 @@ class HookRoutes:
         body = b""
         try:
             body = await read_body(request, None, BODY_BYTES)
-            report = read(hook, body, now)
+            report = await self._read(hook, body, now)
         except UnreadableError as error:
             refused = RefusedError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -67,6 +73,13 @@ class HookRoutes:
         # First: if that cannot be kept, the sender is to try again.
         await hooks.take(unreadable(hook, reason, body, now))
         raise refused
+
+    async def _read(self, hook: Hook, body: bytes, now: datetime) -> Report:
+        if len(body) <= _AT_ONCE:
+            return read(hook, body, now)
+        # One at a time: a document takes many times the memory of its text.
+        async with self._large:
+            return await asyncio.to_thread(read, hook, body, now)
 
     def _let_in(self, request: web.Request, hook: Hook | None) -> Hook:
         """Return the hook. Raises RefusedError unless the request bears its secret."""

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Engine, inspect, text
 
 from relay.model.errors import StoreError
+
+_log = structlog.get_logger("relay.store")
 
 HEAD = "0006"
 """The newest revision in ``migrations/versions``; a test keeps it true."""
@@ -47,6 +50,10 @@ def upgrade(reading: Engine, writing: Engine) -> None:
             raise StoreError(
                 f"store: revision {present} is of a newer msr-relay; use that release, or a new store"
             ) from None
+        # Nothing listens until it is done, so that this line is all that can be seen of it.
+        _log.info(
+            "bringing the store up to this release; this may take minutes", from_revision=present, to=HEAD
+        )
     with writing.begin() as connection:
         if connection.dialect.name == "postgresql":
             # Two processes may begin at the same time; the second one then finds nothing left to do.

@@ -1,9 +1,11 @@
 """What is posted to a relay's hooks is told by it, and answered only once that is certain."""
 
+import asyncio
 import io
 import json
 import sqlite3
 from collections.abc import AsyncIterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from relay.hooks import read
 from relay.server.hooks import BODY_BYTES
 from tests.acceptance.imitated import Cluster
 from tests.acceptance.in_process import Running, running
@@ -243,6 +246,38 @@ async def test_what_cannot_be_kept_is_not_taken_and_comes_again(world: World) ->
             ("alertmanager.alert", "firing"),
             ("hook.unreadable", "event"),
         ]
+
+
+class Recording(ThreadPoolExecutor):
+    """Threads of a loop, and what was done in them."""
+
+    def __init__(self) -> None:
+        super().__init__(4)
+        self.done: list[Any] = []
+
+    def submit(self, task: Any, /, *given: Any, **named: Any) -> Future[Any]:
+        self.done += getattr(task, "args", ())
+        return super().submit(task, *given, **named)
+
+
+async def test_the_group_of_a_mass_outage_is_taken_and_read_aside(world: World) -> None:
+    threads = Recording()
+    asyncio.get_running_loop().set_default_executor(threads)
+    told = {"summary": "s" * 200, "description": "d" * 2000}
+    many = [
+        alert(f"Alert{number}", labels={"alertname": f"Alert{number}"}, annotations=told)
+        for number in range(1000)
+    ]
+    async with world.relay() as post:
+        assert (await post(ALERTS, group(*many[:5])))[0] == 200
+        assert read not in threads.done
+        assert len(body(group(*many))) > 2 * 1024 * 1024
+        assert await post(ALERTS, group(*many)) == (200, {"taken": 1000})
+        assert threads.done.count(read) == 1
+        assert len(post.events()) == 1000
+        # The errors of a thread are told as others.
+        status, said = await post(ALERTS, b"[" * 100_000)
+        assert (status, "it is no JSON" in said["detail"]) == (422, True)
 
 
 async def test_a_whole_group_of_alerts_is_taken_at_once(world: World) -> None:

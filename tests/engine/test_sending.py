@@ -1,6 +1,7 @@
 """What a sender puts into a message besides its events: the rule's words, who takes care, links."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -8,15 +9,18 @@ from typing import Any
 
 import pytest
 
+from relay.channels import mail_message
+from relay.channels.console import Console
 from relay.channels.slack import Slack
 from relay.channels.webhook import Webhook
 from relay.engine.rules import Rule
 from relay.engine.sending import Sender
 from relay.http import Http
-from relay.model.delivery import Delivery, Outcome, Reason
+from relay.model.delivery import Delivery, Message, Outcome, Reason, Sent, TargetOutcome
 from relay.model.event import Event, Status
 from relay.model.samples import sample
 from relay.model.silence import Acknowledgement
+from relay.model.text import without_links
 from relay.render import Renderer
 from relay.store import Claim
 from tests.real.webhooks import Receiver
@@ -25,6 +29,9 @@ from tests.support.clock import ManualClock
 CLOCK = ManualClock()
 LINK = "https://relay.example.com/acknowledge/"
 RULE = {"name": "r", "channels": ["x"], "group": {"max": 2}, "labels": {"team": "blue"}}
+
+TOKEN = "WyJhbHJfMTIzIiwic29jIl0.aSNiqA.0T-wZ_7cQ9fGm2Xv8LkR4sYpB1E"
+ACK = f"https://relay.example.com/ack/{TOKEN}"
 
 
 @pytest.fixture
@@ -160,3 +167,79 @@ async def test_a_mass_deletion_that_fits_is_as_it_is(webhooks: Receiver, http: H
     event = sample("trust.mass_deletion")
     body = await sent(webhook(webhooks, http), claim(event), webhooks)
     assert body["data"]["details"] == event.details
+
+
+class TestLinksAreNotKept:
+    """Whoever has a link can acknowledge by it; attempts are shown to everybody who may look."""
+
+    def bare(self, text: str) -> str:
+        return re.sub(r"=(\r\n|\\r\\n)", "", text)
+
+    @pytest.mark.parametrize("escaped", [False, True], ids=["as sent", "in JSON"])
+    def test_wherever_a_mail_breaks_its_line(self, escaped: bool) -> None:
+        envelope = mail_message.Envelope("x", mail_message.parse_address("r@example.com"), (), (), (), {})
+        broken = 0
+        for before in range(160):
+            parts = {"subject.txt": "s", "txt": "x" * before + f" {ACK} and so on", "html": f"<p>{ACK}</p>"}
+            sent = mail_message.compose(envelope, a_message(parts))
+            broken += bool(re.search("/=\r\nack/|/a=\r\nck/|/ac=\r\nk/|/ack=\r\n/|/ack/=\r\n", sent))
+            text = json.dumps(sent) if escaped else sent
+            kept = without_links(text)
+            assert (TOKEN in self.bare(text), TOKEN in self.bare(kept)) == (True, False)
+            assert not any(piece in self.bare(kept) for piece in TOKEN.split("."))
+            assert "/ack/(hidden) and so on" in self.bare(kept)
+        assert broken >= 5
+
+    @pytest.mark.parametrize("slash", ["/", "\\/", "%2F", "%2f", "=2F", "\\u002f", "&#x2F;", "&#47;"])
+    def test_however_its_slashes_are_written(self, slash: str) -> None:
+        assert without_links(f"{ACK}!".replace("/", slash)).endswith("example.com/ack/(hidden)!")
+
+    @pytest.mark.parametrize("text", ["/ack", "/ack/", "/back/x", "ack/x", "rack/ack"])
+    def test_what_is_no_link(self, text: str) -> None:
+        assert without_links(text) == text
+
+    @pytest.mark.parametrize("status", [200, 400, 500])
+    async def test_a_receiver_that_sends_back_what_it_got(
+        self, http: Http, webhooks: Receiver, status: int
+    ) -> None:
+        sender = slack(webhooks, http, acknowledge_url=lambda _thread: ACK)
+        echo = f"no: <{ACK}|Acknowledge>, {ACK[:35]}=\r\n{ACK[35:]}"
+        webhooks.default = replace(webhooks.default, status=status, body=echo.encode())
+        tried = await sender.attempt(claim(sample("cluster.issue")))
+        assert ACK in webhooks.requests.items[0].body.decode()
+        assert "/ack/(hidden)" in tried.body
+        assert "/ack/(hidden)" in tried.result.sent.answer + str(tried.result.error)
+        assert not any(piece in repr(tried) for piece in (TOKEN, *TOKEN.split(".")))
+
+    async def test_what_a_kind_says_of_its_targets(self, http: Http) -> None:
+        channel = Parrot(kind="console", name="x")
+        sender = Sender(channel, Renderer([], clock=CLOCK), http, CLOCK)
+        result = (await sender.attempt(claim(sample("cluster.issue")))).result
+        assert result.error == "one: got https://relay.example.com/ack/(hidden)"
+        assert [each.error for each in result.sent.targets] == [result.error[5:], None]
+
+
+class Parrot(Console):
+    """A kind as third parties add them, which takes no care of what it says."""
+
+    async def send(self, message: Message, body: str, http: Http) -> Sent:
+        outcomes = (
+            TargetOutcome("one", Outcome.REJECTED, error=f"got {ACK}"),
+            TargetOutcome("two", Outcome.DELIVERED),
+        )
+        return Sent(targets=outcomes)
+
+
+def a_message(parts: Mapping[str, str]) -> Message:
+    now = CLOCK.now()
+    event = sample("cluster.issue")
+    return Message(
+        id="dlv_1",
+        type=event.type,
+        status=event.status,
+        severity=event.severity,
+        timestamp=now,
+        at=now,
+        thread=event.thread,
+        parts=parts,
+    )

@@ -7,6 +7,7 @@ import pytest
 
 from relay.engine.policy import About, Damping, Policy
 from relay.hooks import UnreadableError, read
+from relay.hooks.alertmanager import MOST
 from relay.model.alert import Alert, AlertState
 from relay.model.catalogue import CATALOGUE
 from relay.model.observation import Report
@@ -183,6 +184,15 @@ class TestTrouble:
         decided = Engine().take(posted(alert(), truncatedAlerts=7))
         (event,) = [each for each in decided.events if each.type == "hook.unreadable"]
         assert "left 7 alerts out" in event.summary
+
+    def test_so_is_that_there_were_too_many(self) -> None:
+        many = [alert(f"A{number}", labels={"alertname": f"A{number}"}) for number in range(MOST + 5)]
+        assert read(ALERTS, body(group(*many[:MOST])), NOW).facts == ()
+        report = read(ALERTS, body(group(5, *many)), NOW)
+        assert len(report.sources) == len(report.conditions) == MOST - 1
+        (fact,) = report.facts
+        assert f"it has {MOST + 6} alerts, of which the first {MOST} are taken" in fact.summary
+        assert "group_by" in fact.summary
 
     def test_it_is_told_once_an_hour(self) -> None:
         engine = Engine()

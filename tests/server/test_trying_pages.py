@@ -9,6 +9,7 @@ from relay.engine.routing import Router
 from relay.model.access import Scope
 from relay.render import Pages
 from relay.server import Running, assets
+from relay.server.pages.given import given_by
 from relay.server.pages.mail_frames import MOST, POLICY, SECONDS
 from relay.settings import Settings
 from tests.server.conftest import EVENT, TOKEN, Site
@@ -97,6 +98,22 @@ async def test_what_is_pasted_and_is_no_event(site: Site, event: str) -> None:
     for path, more in (("/playground", {"to": "console", "part.txt": "x"}), ("/rules", {})):
         status, page = await post(site, path, event=event, **more)
         assert (status, 'role="alert"' in pane(page)) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [("NaN", "it has NaN"), ("1e999", "out of range"), ("[" * 40 + "]" * 40, "more than 32 deep")],
+)
+async def test_what_no_json_may_hold_is_not_taken(site: Site, value: str, why: str) -> None:
+    event = f'{{"type": "trust.deleted", "details": {{"x": {value}}}}}'
+    for path, more in (("/playground", {"to": "console", "part.txt": "x"}), ("/rules", {})):
+        status, page = await post(site, path, event=event, **more)
+        assert (status, why in pane(page)) == (422, True)
+
+
+def test_what_cannot_be_kept_is_cleaned() -> None:
+    given = given_by({"event": r'{"type": "a\ud800", "details": {"\u0000": ["\udfff", "\ud83d\ude00"]}}'})
+    assert given.document == {"type": "a\ufffd", "details": {"\ufffd": ["\ufffd", "\U0001f600"]}}
 
 
 async def test_who_only_reads_may_look_at_what_is_saved_and_not_try(site: Site) -> None:

@@ -15,6 +15,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event, inspect, text
+from structlog.testing import capture_logs
 
 import relay.store.migrate as migrate
 from relay.model.delivery import DeliveryState
@@ -136,6 +137,22 @@ def scripts() -> Config:
 
 def test_head_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(scripts()).get_current_head() == migrate.HEAD
+
+
+def test_that_a_store_is_brought_up_to_this_release_is_logged(empty_url: str) -> None:
+    old_store(empty_url)
+    with capture_logs() as lines:
+        Store(empty_url).close()
+        Store(empty_url).close()
+    (line,) = lines
+    assert "this may take minutes" in line["event"]
+    assert (line["from_revision"], line["to"]) == ("0001", migrate.HEAD)
+
+
+def test_of_a_new_store_that_says_nothing(empty_url: str) -> None:
+    with capture_logs() as lines:
+        Store(empty_url).close()
+    assert lines == []
 
 
 def old_store(url: str, *rows: dict[str, Any]) -> None:

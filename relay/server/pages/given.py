@@ -1,10 +1,12 @@
 """The event that a form means: one of a type, one that the relay has, or one that was pasted."""
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from relay.hooks import UnreadableError
+from relay.hooks.strict import document
+from relay.model.text import storable, storable_tree
 from relay.server.refused import RefusedError
 from relay.server.trying import Given
 
@@ -29,11 +31,9 @@ def given_by(said: Mapping[str, str]) -> Given:
 
 def _document(text: str) -> Mapping[str, object]:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _no_event(f"What was pasted is no JSON: {error}.") from None
-    if not isinstance(found, dict):
-        raise _no_event("What was pasted is no JSON object.")
+        found: dict[str, object] = storable_tree(document(storable(text).encode()))
+    except UnreadableError as error:
+        raise _no_event(f"What was pasted cannot be used: {error}.") from None
     return found
 
 
