@@ -136,7 +136,10 @@ class Metrics(Telemetry):
         self._matches = make.counter("rule_matches", "Events that a rule took.", "rule")
         self._evidence = make.counter("evidence_entries", "Entries added to the evidence.", "kind")
         self._decided = make.counter(
-            "deliveries_decided", "Deliveries that were decided, by why they are told.", "channel", "reason"
+            "deliveries_decided",
+            "Deliveries that were decided, without replays, by why they are told.",
+            "channel",
+            "reason",
         )
         self._deliveries = make.counter(
             "deliveries",
@@ -178,7 +181,7 @@ class Metrics(Telemetry):
             self._look.labels(watch.cluster or "", watch.watcher, ended)
         for event_type in CATALOGUE:
             self._unrouted.labels(event_type)
-        for operation in ("commit", "settle", "rewrite", "write", "read"):
+        for operation in ("commit", "settle", "rewrite", "write", "read", "view"):
             self._store.labels(operation)
             self._store_errors.labels(operation)
 

@@ -61,7 +61,7 @@ class ClusterView:
     members: tuple[ReplicaView, ...]
     replicas: tuple[ReplicaView, ...]
     watched: tuple[Watched, ...]
-    open_alerts: int
+    firing: int
 
 
 def roll_scope(cluster: str) -> str:
@@ -86,7 +86,7 @@ def cluster_view(cluster: ClusterSettings, running: Running, roll: Roll) -> Clus
         members,
         tuple(_replica(each.name, firing, watched) for each in cluster.members()),
         watched,
-        cluster_document(cluster, running).open_alerts,
+        cluster_document(cluster, running).firing,
     )
 
 
