@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from relay.engine.limits import Window
 from relay.hooks import Hook, UnreadableError, read, unreadable
 from relay.model.clock import Clock
+from relay.model.hook_types import UNREADABLE
 from relay.model.observation import Report
 from relay.server.bodies import read_body
 from relay.server.refused import Guesses, RefusedError
@@ -68,6 +69,10 @@ class HookRoutes:
             refused, reason = error, str(error)
         else:
             await hooks.take(report)
+            # The event tells the first trouble of an hour, the log the others too.
+            for each in (fact for fact in report.facts if fact.type == UNREADABLE):
+                reason = str(each.details["reason"])
+                self._warn("not all that was posted to a hook was taken", hook=hook.name, reason=reason)
             return web.json_response({"taken": len(report.sources) + len(report.facts)})
         self._warn("what was posted to a hook cannot be understood", hook=hook.name, reason=reason)
         # First: if that cannot be kept, the sender is to try again.

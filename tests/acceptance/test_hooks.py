@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from relay.hooks import read
 from relay.server.hooks import BODY_BYTES
@@ -278,6 +279,18 @@ async def test_the_group_of_a_mass_outage_is_taken_and_read_aside(world: World) 
         # The errors of a thread are told as others.
         status, said = await post(ALERTS, b"[" * 100_000)
         assert (status, "it is no JSON" in said["detail"]) == (422, True)
+
+
+async def test_what_was_not_taken_of_a_post_is_logged_though_it_is_told_once_an_hour(world: World) -> None:
+    async with world.relay() as post:
+        with capture_logs() as lines:
+            for document in (group(5), group(alert(), truncatedAlerts=7)):
+                assert (await post(ALERTS, document))[0] == 200
+        said = [line["reason"] for line in lines if "not all that was posted" in line["event"]]
+        assert ["is no object" in said[0], "left 7 alerts out" in said[1]] == [True, True]
+        assert [each for each in post.events() if each[0] == "hook.unreadable"] == [
+            ("hook.unreadable", "event")
+        ]
 
 
 async def test_a_whole_group_of_alerts_is_taken_at_once(world: World) -> None:
