@@ -79,6 +79,15 @@ class TestTokens:
             assert answer.status == 401
             assert "was revoked" in await answer.text()
 
+    @pytest.mark.parametrize(
+        "end", ["9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z", "2127-01-01T00:00:00Z"]
+    )
+    async def test_one_without_a_foreseeable_end_is_refused(self, site: Site, end: str) -> None:
+        body = {"name": "ann", "scope": "read", "expires_at": end}
+        found, said = await site.call("/tokens", body)
+        assert (found // 100, "100 years" in said["detail"] or "must lie between" in str(said)) == (4, True)
+        assert (await site.call("/tokens", None, "GET")) == (200, {"items": []})
+
     async def test_its_use_is_noted_once_an_hour(self, site: Site) -> None:
         secret, began = await token(site, "ann"), site.clock.now()
         for seconds, noted in ((0, 0), (3599, 0), (1, 3600), (10, 3600)):
