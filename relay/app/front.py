@@ -102,7 +102,7 @@ class Front:
 
     async def _may_scrape(self, request: web.Request) -> None:
         """Raise RefusedError for whoever is not to read the metrics."""
-        if not may_scrape(request, self._settings.server.metrics.public):
+        if not may_scrape(request, self._settings.server):
             require(await self._access.principal(request), Scope.READ)
 
     def _service(self) -> Service:

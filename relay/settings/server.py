@@ -109,8 +109,9 @@ class MetricsSettings(Section):
     """What Prometheus reads at `/metrics`: counts and measurements, with the names that are configured."""
 
     public: bool | None = None
-    """Whether everybody may read them who reaches `listen`. Without a word: who comes from this machine, all
-    others with a token. `false`: only with a token."""
+    """Whether everybody may read them who reaches `listen`. Without a word: who comes from this machine, as
+    long as there is no `public_url` and no `trusted_proxy`; all others with a token. `false`: only with a
+    token."""
 
 
 class ServerSettings(Section):
