@@ -140,7 +140,7 @@ class ServerSettings(Section):
     `public_url`, no `api_token`, no `trusted_proxy`, and no token was ever made; otherwise `off`."""
     insecure: bool = False
     """`true` lets it listen elsewhere than on loopback though nobody can log in, and lets `anonymous` count
-    there."""
+    there, together with `public_url`, and for what a proxy passes on."""
 
     @property
     def loopback(self) -> bool:
@@ -153,6 +153,11 @@ class ServerSettings(Section):
             raise ValueError(
                 f"anonymous: {self.anonymous} lets in everybody who reaches {self.listen}: drop it, listen "
                 "on 127.0.0.1, or write insecure: true as well if that is meant"
+            )
+        if self.anonymous in ("read", "operate") and self.public_url is not None and not self.insecure:
+            raise ValueError(
+                f"anonymous: {self.anonymous} together with public_url lets in everybody who reaches "
+                f"{self.public_url}: drop one of them, or write insecure: true as well if that is meant"
             )
         return self
 

@@ -216,13 +216,23 @@ class TestNobodyInParticular:
         assert await status(site, {header: "192.0.2.1"}) == 403
 
     async def test_if_told_so_it_may_even_operate(self, site: Site) -> None:
-        configure(site, anonymous="operate", public_url="https://relay.example.com")
+        configure(site, anonymous="operate")
         headers = {"X-CSRF-Token": site.access.sessions.form_token("local")}
         assert (await acknowledge(site, headers, ALERT))[0] == 200
         assert await who(site) == ["local"]
         # Another site can send a form, but knows no token of ours.
         assert (await acknowledge(site, {}, ALERT))[0] == 403
         assert (await acknowledge(site, {"X-CSRF-Token": "x"}, ALERT))[0] == 403
+
+    @pytest.mark.parametrize("anonymous", ["read", "operate"])
+    async def test_told_so_or_not_what_a_proxy_passes_on_is_not_local(
+        self, site: Site, anonymous: str
+    ) -> None:
+        configure(site, anonymous=anonymous)
+        assert await status(site, {}) == 200
+        assert await status(site, {"X-Forwarded-For": "192.0.2.1"}) in (401, 403)
+        configure(site, anonymous=anonymous, insecure=True, public_url="https://relay.example.com")
+        assert await status(site, {"X-Forwarded-For": "192.0.2.1"}) == 200
 
 
 class TestNamesOfOthers:

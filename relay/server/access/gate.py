@@ -177,7 +177,7 @@ class Access:
         if scope is None and await self._is_left_alone(request, server):
             scope = "read"
             places.refuse_other_hosts(request, server, loopback=True)
-        elif scope in (None, "off") or not (server.insecure or places.on_loopback(request)):
+        elif scope in (None, "off") or not (server.insecure or _is_here(request)):
             return None
         else:
             places.refuse_other_hosts(request, server)
@@ -190,8 +190,7 @@ class Access:
             and server.public_url is None
             and server.api_token is None
             and server.trusted_proxy is None
-            and places.on_loopback(request)
-            and not places.forwarded(request)
+            and _is_here(request)
             and not await self._tokens_exist()
         )
 
@@ -233,6 +232,11 @@ def form_token(request: web.Request) -> str:
 def wanted() -> str:
     """Return the value of WWW-Authenticate that asks for a token."""
     return _REALM
+
+
+def _is_here(request: web.Request) -> bool:
+    """Tell whether somebody on this machine sent a request, as far as can be told."""
+    return places.on_loopback(request) and not places.forwarded(request)
 
 
 def _bearer(request: web.Request) -> str | None:
