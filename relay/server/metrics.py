@@ -141,7 +141,8 @@ class Metrics(Telemetry):
         self._deliveries = make.counter(
             "deliveries",
             "Deliveries that came to a state other than pending: sent, given up, held back, put together. "
-            "Those that the end of an alert makes needless before they are due are not counted.",
+            "Those that the end of an alert makes needless before they are due are not counted. Replays are, "
+            "though nothing was decided anew: so there may be more than in deliveries_decided_total.",
             *("channel", "state", "reason"),
         )
         self._delivery = make.histogram(
@@ -178,7 +179,7 @@ class Metrics(Telemetry):
             self._look.labels(watch.cluster or "", watch.watcher, ended)
         for event_type in CATALOGUE:
             self._unrouted.labels(event_type)
-        for operation in ("commit", "settle", "rewrite", "write", "read"):
+        for operation in ("commit", "settle", "rewrite", "write", "read", "view"):
             self._store.labels(operation)
             self._store_errors.labels(operation)
 
