@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from http import HTTPStatus
 
 import structlog
 
@@ -36,6 +37,7 @@ from relay.model.evidence import BrokenChainError
 from relay.model.observation import Report
 from relay.model.steps import Reach, Step, pass_by
 from relay.server import Running, link_key
+from relay.server.refused import RefusedError
 from relay.settings import Configuration, Settings
 from relay.store import Cut, EvidenceCut, Store
 from relay.watch.supervisor import Supervisor
@@ -184,6 +186,13 @@ class App:
         return reasons
 
     def _running(self) -> Running:
+        if not self.ready.is_set():
+            raise RefusedError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The relay is starting.",
+                "Try again in a second.",
+                headers={"Retry-After": "1"},
+            )
         return Running(
             since=self._since,
             router=self._intake.setting.rules.router,
@@ -337,21 +346,17 @@ class App:
             await self._news.config_rejected(self._where, [str(problem) for problem in error.problems])
             return
         old = self._settings
-        if (fresh.store, fresh.server.listen, fresh.telemetry) != (
-            old.store,
-            old.server.listen,
-            old.telemetry,
-        ):
+        if any(fixed(fresh) != fixed(old) for fixed in _FIXED):
             _log.warning("a changed store, server.listen or telemetry counts only after a restart")
         tools = self._tools
         found = list(build.watchers(fresh, tools))
         # Everything that can fail is made before anything is changed.
-        changed, senders = build.setting(fresh, found), self._made(fresh)
+        changed, senders, shown = build.setting(fresh, found), self._made(fresh), self._front.made(fresh)
         await cancel(self._looking)
         try:
             await self._intake.change(changed, self._clock.now())
             self._settings = fresh
-            self._front.change(fresh)
+            self._front.change(shown)
             await self._know_channels()
             await self._heartbeats.follow(build.heartbeats(fresh))
             await self._go_on(senders)

@@ -15,6 +15,7 @@ from relay.model.access import Scope
 from relay.model.clock import Clock
 from relay.model.observation import Report
 from relay.model.steps import Step
+from relay.render import Pages, Renderer
 from relay.render.aside import Aside
 from relay.server import (
     Guesses,
@@ -45,6 +46,15 @@ class Behind:
     scrape: Scrape
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What answers are made with."""
+
+    settings: Settings
+    pages: Pages
+    renderer: Renderer
+
+
 class Front:
     """The listeners of one relay, from ``open`` to ``close``."""
 
@@ -55,12 +65,15 @@ class Front:
         self._aside = Aside()
         self._opened = AsyncExitStack()
         self._stream: Stream | None = None
-        self.change(settings)
+        self.change(self.made(settings))
 
-    def change(self, settings: Settings) -> None:
-        """Answer by these settings from now on."""
-        pages, renderer = build.pages(settings, self._clock), build.renderer(settings, self._clock)
-        self._settings, self._pages, self._renderer = settings, pages, renderer
+    def made(self, settings: Settings) -> Made:
+        """Return what answers by these settings, for ``change``: what can fail of it fails here."""
+        return Made(settings, build.pages(settings, self._clock), build.renderer(settings, self._clock))
+
+    def change(self, made: Made) -> None:
+        """Answer by this from now on."""
+        self._settings, self._pages, self._renderer = made.settings, made.pages, made.renderer
 
     def step(self, step: Step) -> None:
         """Note that the store has made something durable."""
