@@ -190,7 +190,7 @@ class App:
             raise RefusedError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "The relay is starting.",
-                "Try again in a moment.",
+                "Try again in a second.",
                 headers={"Retry-After": "1"},
             )
         return Running(
@@ -346,7 +346,7 @@ class App:
             await self._news.config_rejected(self._where, [str(problem) for problem in error.problems])
             return
         old = self._settings
-        if any(of(fresh) != of(old) for of in _FIXED):
+        if any(fixed(fresh) != fixed(old) for fixed in _FIXED):
             _log.warning("a changed store, server.listen or telemetry counts only after a restart")
         tools = self._tools
         found = list(build.watchers(fresh, tools))

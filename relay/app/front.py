@@ -47,8 +47,8 @@ class Behind:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What answers are made with that comes of the settings."""
+class Made:
+    """What answers are made with."""
 
     settings: Settings
     pages: Pages
@@ -67,13 +67,13 @@ class Front:
         self._stream: Stream | None = None
         self.change(self.made(settings))
 
-    def made(self, settings: Settings) -> Shown:
-        """Return what answers by these settings are made with."""
-        return Shown(settings, build.pages(settings, self._clock), build.renderer(settings, self._clock))
+    def made(self, settings: Settings) -> Made:
+        """Return what answers by these settings, for ``change``: what can fail of it fails here."""
+        return Made(settings, build.pages(settings, self._clock), build.renderer(settings, self._clock))
 
-    def change(self, shown: Shown) -> None:
-        """Answer by these from now on."""
-        self._settings, self._pages, self._renderer = shown.settings, shown.pages, shown.renderer
+    def change(self, made: Made) -> None:
+        """Answer by this from now on."""
+        self._settings, self._pages, self._renderer = made.settings, made.pages, made.renderer
 
     def step(self, step: Step) -> None:
         """Note that the store has made something durable."""
@@ -115,7 +115,7 @@ class Front:
 
     async def _may_scrape(self, request: web.Request) -> None:
         """Raise RefusedError for whoever is not to read the metrics."""
-        if not may_scrape(request, self._settings.server.metrics.public):
+        if not may_scrape(request, self._settings.server):
             require(await self._access.principal(request), Scope.READ)
 
     def _service(self) -> Service:

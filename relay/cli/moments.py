@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from relay.config.durations import parse_duration
+from relay.model.clock import EARLIEST, LATEST
 from relay.model.errors import Exit, RelayError
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d:\d\d))?)?", re.IGNORECASE)
@@ -80,6 +81,7 @@ def _plain(error: ValueError) -> str:
 
 def local(at: datetime, zone: str) -> str:
     """Return a time to the minute by the zone's wall clock: `2026-11-25 18:00 CET`."""
+    at = min(max(at, EARLIEST), LATEST)
     return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}"
 
 

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from relay.engine.operate import Operator
 from relay.engine.rules import Match
 from relay.engine.tokens import Tokens
 from relay.model.access import Scope, Token
+from relay.model.clock import tellable
 from relay.model.delivery import DeliveryState
 from relay.model.silence import Acknowledgement, Silence
 
 Who = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(max_length=1000)]
+Time = Annotated[AwareDatetime, AfterValidator(tellable)]
 
 
 class Order(BaseModel):
@@ -40,8 +42,8 @@ class ReplayRange(Order):
 
     channel: str | None = None
     state: DeliveryState = DeliveryState.DELIVERED
-    since: AwareDatetime
-    until: AwareDatetime
+    since: Time
+    until: Time
 
 
 class OnChannel(Order):
@@ -55,8 +57,8 @@ class MakeSilence(Order):
     """Keep what matches from being sent for a while; with ``intervals`` only within them."""
 
     match: Match
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime
+    starts_at: Time
+    ends_at: Time
     comment: Text
     intervals: list[dict[str, Any]] = Field(default_factory=list, max_length=50)
 
@@ -72,7 +74,7 @@ class Acknowledge(Order):
 
     about: str = Field(description="the id of an alert or event, or how it begins")
     note: Text = ""
-    until: AwareDatetime | None = None
+    until: Time | None = None
     via: Annotated[str, Field(pattern="^(cli|api|link|page)$")] = "cli"
 
 
@@ -88,7 +90,7 @@ class CreateToken(Order):
     name: str
     scope: Scope
     hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    expires_at: AwareDatetime | None = None
+    expires_at: Time | None = None
 
 
 class RevokeToken(Order):

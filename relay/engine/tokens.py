@@ -2,7 +2,8 @@
 
 import random
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from relay.engine.operate import AmbiguousError, OrderError
 from relay.model.access import Scope, Token, check_token_name
@@ -10,6 +11,9 @@ from relay.model.clock import Clock
 from relay.model.errors import NotFoundError
 from relay.model.ids import random_id
 from relay.store import Deed, Store
+
+_LONGEST: Final = timedelta(days=36525)
+"""A token that expires does so within a hundred years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,8 @@ class Tokens:
     ) -> Token:
         """Let in whoever has the secret of this hash (see ``new_secret``, ``secret_hash``).
 
-        Raises OrderError for a bad name, one that a valid token has, or an end that is over.
+        Raises OrderError for a bad name, one that a valid token has, or an end that is over or more than
+        100 years away.
         """
         now = self.clock.now()
         try:
@@ -34,8 +39,12 @@ class Tokens:
             raise OrderError(f"the token's name {error}") from None
         if expires_at is not None and expires_at <= now:
             raise OrderError("the token would have expired already: its end must be in the future")
+        if expires_at is not None and expires_at - now > _LONGEST:
+            raise OrderError("the token would last for more than 100 years: say an earlier end, or none")
         token = Token(random_id("tok", self.source), name, scope, now, by, expires_at)
-        ends = "never expires" if expires_at is None else f"expires {expires_at:%Y-%m-%d %H:%M} UTC"
+        ends = "never expires"
+        if expires_at is not None:
+            ends = f"expires {expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         deed = Deed(now, by, "create-token", token.id, f"{name}: {scope}, {ends}")
         if not await self.store.add_token(token, hash, deed):
             raise OrderError(f"there is a token {name} already: revoke it first, or choose another name")

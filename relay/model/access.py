@@ -12,6 +12,7 @@ from typing import Final
 SECRET_PREFIX: Final = "msr_"  # noqa: S105 - it is no secret
 """What every secret of ours begins with, so that scanners of code and logs find one that has leaked."""
 _SECRET_BYTES: Final = 32
+_SECRET: Final = re.compile(r"msr_[A-Za-z0-9_-]{43}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@ -]{0,62}[A-Za-z0-9]|[A-Za-z0-9]")
 
 SETTINGS_TOKEN: Final = "server.api_token"  # noqa: S105 - it is no secret
@@ -85,6 +86,11 @@ def new_secret(random_bytes: Callable[[int], bytes]) -> str:
     """
     made = base64.urlsafe_b64encode(random_bytes(_SECRET_BYTES)).decode().rstrip("=")
     return SECRET_PREFIX + made
+
+
+def looks_like_secret(text: str) -> bool:
+    """Tell whether a text has the shape of what ``new_secret`` returns."""
+    return _SECRET.fullmatch(text) is not None
 
 
 def secret_hash(secret: str) -> str:

@@ -4,7 +4,19 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
+
+EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
+LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
+"""The first and the last moment that the wall clocks of all zones can tell."""
+
+
+def tellable(at: datetime) -> datetime:
+    """Return an aware time. Raises ValueError for one that not all zones can tell."""
+    # Compared as they are: what is beyond the calendar in UTC cannot be brought there.
+    if not EARLIEST <= at <= LATEST:
+        raise ValueError(f"must lie between {EARLIEST.date()} and {LATEST.date()}")
+    return at
 
 
 class Clock(Protocol):

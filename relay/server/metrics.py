@@ -144,7 +144,8 @@ class Metrics(Telemetry):
         self._deliveries = make.counter(
             "deliveries",
             "Deliveries that came to a state other than pending: sent, given up, held back, put together. "
-            "Those that the end of an alert makes needless before they are due are not counted.",
+            "Those that the end of an alert makes needless before they are due are not counted. Replays are, "
+            "though nothing was decided anew: so there may be more than in deliveries_decided_total.",
             *("channel", "state", "reason"),
         )
         self._delivery = make.histogram(

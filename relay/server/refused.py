@@ -58,13 +58,16 @@ class Guesses:
 
     def count(self) -> None:
         """Count a wrong one. Raises RefusedError if there are too many."""
-        now = self._clock.monotonic()
-        seconds = self._window.wait(now)
+        self.refuse_more()
+        self._window.take(self._clock.monotonic())
+
+    def refuse_more(self) -> None:
+        """Raise RefusedError if there were so many that nothing unknown is looked at any more."""
+        seconds = self._window.wait(self._clock.monotonic())
         if seconds > 0:
             raise RefusedError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "Too many wrong links or tokens were sent.",
-                "Try again in a minute; right ones are served meanwhile.",
+                "Try again in a minute; what is known to be right is served meanwhile.",
                 headers={"Retry-After": str(int(seconds) + 1)},
             )
-        self._window.take(now)

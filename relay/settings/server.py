@@ -109,8 +109,9 @@ class MetricsSettings(Section):
     """What Prometheus reads at `/metrics`: counts and measurements, with the names that are configured."""
 
     public: bool | None = None
-    """Whether everybody may read them who reaches `listen`. Without a word: who comes from this machine, all
-    others with a token. `false`: only with a token."""
+    """Whether everybody may read them who reaches `listen`. Without a word: who comes from this machine, as
+    long as there is no `public_url` and no `trusted_proxy`; all others with a token. `false`: only with a
+    token."""
 
 
 class ServerSettings(Section):
@@ -139,7 +140,7 @@ class ServerSettings(Section):
     `public_url`, no `api_token`, no `trusted_proxy`, and no token was ever made; otherwise `off`."""
     insecure: bool = False
     """`true` lets it listen elsewhere than on loopback though nobody can log in, and lets `anonymous` count
-    there."""
+    there, together with `public_url`, and for what a proxy passes on."""
 
     @property
     def loopback(self) -> bool:
@@ -152,6 +153,11 @@ class ServerSettings(Section):
             raise ValueError(
                 f"anonymous: {self.anonymous} lets in everybody who reaches {self.listen}: drop it, listen "
                 "on 127.0.0.1, or write insecure: true as well if that is meant"
+            )
+        if self.anonymous in ("read", "operate") and self.public_url is not None and not self.insecure:
+            raise ValueError(
+                f"anonymous: {self.anonymous} together with public_url lets in everybody who reaches "
+                f"{self.public_url}: drop one of them, or write insecure: true as well if that is meant"
             )
         return self
 

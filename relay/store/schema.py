@@ -29,6 +29,8 @@ from relay.model.text import storable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 class Instant(TypeDecorator[datetime]):
@@ -42,8 +44,9 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else (value - _EPOCH) // _MICROSECOND
 
     def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:
-        """Turn microseconds into a datetime in UTC."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        """Turn microseconds into a datetime in UTC; what is beyond the calendar becomes its end."""
+        # Whatever a row holds, it must not keep the others from being read.
+        return None if value is None else _EPOCH + min(max(value, _FIRST), _LAST) * _MICROSECOND
 
 
 class Words(TypeDecorator[str]):

@@ -129,6 +129,28 @@ async def test_a_token_is_asked_for_where_metrics_are_not_public(
         assert ("msr_relay_ready" in await answer.text()) == (status == 200)
 
 
+@pytest.mark.parametrize(
+    ("server", "status"),
+    [
+        ({}, 200),
+        ({"public_url": "https://relay.example.com"}, 401),
+        ({"trusted_proxy": {"addresses": ["10.0.0.7"]}}, 401),
+        ({"public_url": "https://relay.example.com", "metrics": {"public": True}}, 200),
+    ],
+)
+async def test_what_a_proxy_passes_on_does_not_come_from_here(
+    tmp_path: Path, server: dict[str, Any], status: int
+) -> None:
+    # A proxy that says nothing of itself, with the Host header that somebody elsewhere has made up.
+    headers = {"Host": "localhost"}
+    async with (
+        running(tmp_path, {"server": {"listen": "127.0.0.1:0", "api_token": TOKEN, **server}}) as relay,
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{relay.app.port}/metrics", headers=headers) as answer,
+    ):
+        assert answer.status == status
+
+
 async def test_a_loop_that_leaves_alone_what_is_due_is_told(
     tmp_path: Path, cluster: Cluster, make_receiver: MakeReceiver
 ) -> None:

@@ -73,3 +73,9 @@ def test_times_are_shown_by_the_wall_clock() -> None:
     assert [span(timedelta(seconds=each)) for each in (-5, 59, 60, 7200, 172_800)] == [
         *("0s", "59s", "1m", "2h", "2d")
     ]
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12", "UTC"])
+def test_the_ends_of_the_calendar_can_be_read_everywhere(zone: str) -> None:
+    assert local(datetime.max.replace(tzinfo=UTC), zone).startswith("9999-12-")
+    assert local(datetime.min.replace(tzinfo=UTC), zone).startswith(("1-01-", "0001-01-"))

@@ -3,14 +3,16 @@
 import random
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from relay.engine.operate import AmbiguousError, OrderError
+from relay.engine.orders import ORDERS
 from relay.engine.tokens import Tokens
 from relay.model.access import Scope, check_token_name, new_secret, secret_hash
 from relay.model.errors import NotFoundError
@@ -97,3 +99,26 @@ async def test_revoking_finds_by_name_and_id(tokens: Tokens) -> None:
     for which in (first, "ann", "", "tok_x"):
         with pytest.raises(NotFoundError, match="msr-relay token list"):
             await tokens.revoke(which, "root")
+
+
+async def test_no_token_lasts_longer_than_a_century(tokens: Tokens) -> None:
+    for end in (datetime.max.replace(tzinfo=UTC), datetime.max.replace(tzinfo=timezone(-14 * HOUR))):
+        with pytest.raises(OrderError, match="more than 100 years"):
+            await tokens.create("ann", Scope.READ, secret_hash("x"), "root", end)
+    assert await create(tokens, "ann", timedelta(days=36525))
+
+
+async def test_its_end_is_told_in_utc(tokens: Tokens) -> None:
+    end = (clock(tokens).now() + HOUR).astimezone(timezone(5 * HOUR))
+    await tokens.create("ann", Scope.READ, secret_hash("x"), "root", end)
+    [deed] = await tokens.store.list_deeds()
+    assert deed["note"] == "ann: read, expires 2026-11-23 22:00 UTC"
+
+
+@pytest.mark.parametrize("order", ["create-token", "acknowledge", "silence", "replay-range"])
+def test_orders_take_no_time_that_a_zone_cannot_tell(order: str) -> None:
+    for end in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"):
+        with pytest.raises(ValidationError, match="must lie between 0001-01-02 and 9999-12-30"):
+            ORDERS[order].model.model_validate(
+                {"by": "ann"} | dict.fromkeys(("expires_at", "until", "starts_at", "since"), end)
+            )

@@ -1,12 +1,13 @@
 """People and programs who want to be let in."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from http.cookies import SimpleCookie
 from typing import Any
 
 from relay.engine.tokens import Tokens
-from relay.model.access import Scope, secret_hash
+from relay.model.access import Scope, new_secret, secret_hash
 from relay.server.access.sessions import COOKIE
 from relay.settings.server import ServerSettings
 from tests.server.conftest import Site
@@ -21,11 +22,16 @@ def configure(site: Site, **server: Any) -> None:
     site.settings = site.settings.model_copy(update={"server": found})
 
 
+def secret_of(name: str) -> str:
+    """Return the secret of somebody's token, of the shape that all have."""
+    return new_secret(lambda count: hashlib.sha256(name.encode()).digest()[:count])
+
+
 async def token(
     site: Site, name: str, scope: Scope = Scope.OPERATE, expires_at: datetime | None = None
 ) -> str:
     """Make a token and return its secret."""
-    secret = f"msr_{name}-secret"
+    secret = secret_of(name)
     operator = site.service().operator
     tokens = Tokens(site.store, site.clock, operator.source)
     await tokens.create(name, scope, secret_hash(secret), "root", expires_at)

@@ -11,12 +11,12 @@ from aiohttp.test_utils import make_mocked_request
 from relay.engine.tokens import Tokens
 from relay.model.access import Principal, Scope, Via
 from relay.model.errors import ConfigError
-from relay.server.access import check_listening, require
+from relay.server.access import check_listening, gate, require
 from relay.server.access.places import on_loopback
 from relay.server.refused import RefusedError
 from relay.settings.server import ServerSettings
 from tests.server.conftest import ALERT, TOKEN, Site
-from tests.server.people import acknowledge, bearer, configure, log_in, status, token
+from tests.server.people import acknowledge, bearer, configure, log_in, secret_of, status, token
 
 HOUR = timedelta(hours=1)
 PROXY = {"addresses": ["127.0.0.0/8"]}
@@ -79,6 +79,15 @@ class TestTokens:
             assert answer.status == 401
             assert "was revoked" in await answer.text()
 
+    @pytest.mark.parametrize(
+        "end", ["9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z", "2127-01-01T00:00:00Z"]
+    )
+    async def test_one_without_a_foreseeable_end_is_refused(self, site: Site, end: str) -> None:
+        body = {"name": "ann", "scope": "read", "expires_at": end}
+        found, said = await site.call("/tokens", body)
+        assert (found // 100, "100 years" in said["detail"] or "must lie between" in str(said)) == (4, True)
+        assert (await site.call("/tokens", None, "GET")) == (200, {"items": []})
+
     async def test_its_use_is_noted_once_an_hour(self, site: Site) -> None:
         secret, began = await token(site, "ann"), site.clock.now()
         for seconds, noted in ((0, 0), (3599, 0), (1, 3600), (10, 3600)):
@@ -97,6 +106,47 @@ class TestTokens:
         ann = await log_in(site, await token(site, "ann"))
         assert await status(site, {**ann.reading, **bearer("msr_wrong")}) == 401
         assert await status(site, {**ann.reading, "Authorization": "Basic YTpi"}) == 200
+
+
+class TestGuessing:
+    async def test_what_is_no_token_by_its_shape_is_not_looked_up(self, site: Site) -> None:
+        site.store.close()
+        for secret in ("msr_short", secret_of("x")[:-1], secret_of("x") + "x", "x" * 47, "msr_" + "ä" * 43):
+            assert await status(site, bearer(secret)) == 401
+        assert await status(site, bearer(secret_of("x"))) == 503
+
+    async def test_after_too_many_only_those_let_in_lately_are_looked_up(self, site: Site) -> None:
+        known, revoked, new = [await token(site, name) for name in ("known", "revoked", "new")]
+        for each in (known, revoked):
+            assert await status(site, bearer(each)) == 200
+        guesses = [await status(site, bearer(secret_of(f"guess {n}"))) for n in range(31)]
+        assert guesses == [401] * 30 + [429]
+        found = await asyncio.gather(*(status(site, bearer(known)) for _ in range(5)))
+        assert found == [200] * 5
+        await revoke(site, "revoked")
+        assert await status(site, bearer(revoked)) == 429
+        assert await status(site, bearer(new)) == 429
+        assert await status(site, bearer(TOKEN)) == 200
+        site.store.close()
+        assert await status(site, bearer(secret_of("guess"))) == 429
+        assert await status(site, bearer(known)) == 503
+
+    async def test_who_is_new_is_let_in_a_minute_later(self, site: Site) -> None:
+        new = await token(site, "new")
+        for n in range(31):
+            await status(site, bearer(secret_of(f"guess {n}")))
+        assert await status(site, bearer(new)) == 429
+        await site.clock.advance(60)
+        assert await status(site, bearer(new)) == 200
+
+    async def test_the_latest_are_remembered(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gate, "_REMEMBERED", 2)
+        first, second, third = [await token(site, name) for name in ("first", "second", "third")]
+        for each in (first, second, first, third):
+            assert await status(site, bearer(each)) == 200
+        for n in range(31):
+            await status(site, bearer(secret_of(f"guess {n}")))
+        assert [await status(site, bearer(each)) for each in (first, second, third)] == [200, 429, 200]
 
 
 class TestProxies:
@@ -207,13 +257,23 @@ class TestNobodyInParticular:
         assert await status(site, {header: "192.0.2.1"}) == 403
 
     async def test_if_told_so_it_may_even_operate(self, site: Site) -> None:
-        configure(site, anonymous="operate", public_url="https://relay.example.com")
+        configure(site, anonymous="operate")
         headers = {"X-CSRF-Token": site.access.sessions.form_token("local")}
         assert (await acknowledge(site, headers, ALERT))[0] == 200
         assert await who(site) == ["local"]
         # Another site can send a form, but knows no token of ours.
         assert (await acknowledge(site, {}, ALERT))[0] == 403
         assert (await acknowledge(site, {"X-CSRF-Token": "x"}, ALERT))[0] == 403
+
+    @pytest.mark.parametrize("anonymous", ["read", "operate"])
+    async def test_told_so_or_not_what_a_proxy_passes_on_is_not_local(
+        self, site: Site, anonymous: str
+    ) -> None:
+        configure(site, anonymous=anonymous)
+        assert await status(site, {}) == 200
+        assert await status(site, {"X-Forwarded-For": "192.0.2.1"}) in (401, 403)
+        configure(site, anonymous=anonymous, insecure=True, public_url="https://relay.example.com")
+        assert await status(site, {"X-Forwarded-For": "192.0.2.1"}) == 200
 
 
 class TestNamesOfOthers:

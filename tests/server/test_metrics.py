@@ -112,6 +112,13 @@ def test_an_error_of_the_store_counts_and_passes(metrics: Metrics) -> None:
     assert value(metrics, "store_seconds_count", operation="commit") == 2
 
 
+def test_every_use_of_the_store_is_shown_before_the_first(metrics: Metrics) -> None:
+    metrics.know((), (), ())
+    for operation in ("commit", "settle", "rewrite", "write", "read", "view"):
+        assert value(metrics, "store_errors_total", operation=operation) == 0
+        assert value(metrics, "store_seconds_count", operation=operation) == 0
+
+
 def test_what_is_gone_is_no_longer_shown(metrics: Metrics) -> None:
     queue = Queue({DeliveryState.PENDING: 2}, 1, later(-90))
     standing = Standing(NOW, "host", {}, [ChannelHealth("a"), ChannelHealth("b")], {"a": queue})

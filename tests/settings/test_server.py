@@ -42,6 +42,11 @@ def test_the_token_can_be_a_file_and_is_a_secret(reading: Reading, tmp_path: Pat
         ("session_expires: 59s", "server.session_expires: must be at least 1m"),
         ("anonymous: admin", "server.anonymous: must be one of"),
         ("listen: '0.0.0.0:80', anonymous: read", "server: anonymous: read lets in everybody who reaches"),
+        (
+            "anonymous: operate, public_url: 'https://relay.example.com'",
+            "server: anonymous: operate together with public_url lets in everybody who reaches",
+        ),
+        ("anonymous: read, public_url: 'https://relay.example.com'", "or write insecure: true as well"),
         ("trusted_proxy: {}", "server.trusted_proxy.addresses: is missing"),
         ("trusted_proxy: {addresses: []}", "server.trusted_proxy.addresses: must"),
         ("trusted_proxy: {addresses: [proxy]}", "server.trusted_proxy.addresses[0]: must be an IP address"),
@@ -72,6 +77,12 @@ def test_links_in_clear_are_warned_of(reading: Reading, url: str) -> None:
 )
 def test_others_are_not(reading: Reading, url: str) -> None:
     assert warnings(reading, server(f"public_url: '{url}'")) == []
+
+
+@pytest.mark.parametrize("more", ["anonymous: 'off'", "anonymous: operate, insecure: true"])
+def test_who_is_let_in_by_public_url_was_meant(reading: Reading, more: str) -> None:
+    found = reading(server(f"{more}, public_url: 'https://relay.example.com'")).settings.server
+    assert found.public_url == "https://relay.example.com"
 
 
 def test_a_proxy_may_be_trusted(reading: Reading) -> None:

@@ -342,3 +342,15 @@ async def test_a_sign_of_life_that_cannot_be_read_is_none(
     await store.commit(Plan(cursor=CursorMove("relay/alive", None, written)))
     found = await store.last_beat()
     assert (found and found.hour) == read
+
+
+@pytest.mark.parametrize(
+    ("stored", "told"),
+    [
+        (2**63 - 1, datetime.max.replace(tzinfo=UTC)),
+        (-(2**63), datetime.min.replace(tzinfo=UTC)),
+        (253402351199000000, datetime.max.replace(tzinfo=UTC)),
+    ],
+)
+def test_a_time_beyond_the_calendar_can_be_read(stored: int, told: datetime) -> None:
+    assert Instant().process_result_value(stored, sqlite.dialect()) == told

@@ -12,7 +12,17 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from relay.model.access import LOCAL, PROXY, SETTINGS_TOKEN, Principal, Scope, Token, Via, secret_hash
+from relay.model.access import (
+    LOCAL,
+    PROXY,
+    SETTINGS_TOKEN,
+    Principal,
+    Scope,
+    Token,
+    Via,
+    looks_like_secret,
+    secret_hash,
+)
 from relay.model.clock import Clock
 from relay.model.errors import StoreError
 from relay.render.clean import one_line
@@ -31,6 +41,8 @@ _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _TOUCH_EVERY: Final = timedelta(hours=1)
 _USER: Final = 120
 """Characters of a user's name that a proxy may tell."""
+_REMEMBERED: Final = 500
+"""So many tokens that were let in lately are served however many wrong ones are sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,7 @@ class Access:
         self._guesses = guesses
         self._touched: dict[str, datetime] = {}
         self._had_tokens = False
+        self._let_in: dict[str, None] = {}
 
     async def principal(self, request: web.Request) -> Principal:
         """Return who sent a request: by token, session, proxy, or nobody in particular where that may be.
@@ -111,16 +124,32 @@ class Access:
         # Hashes are of one length, so that a comparison does not tell that of the token.
         if own is not None and hmac.compare_digest(_digest(secret), _digest(own.get_secret_value())):
             return self._own(own.get_secret_value())
-        token = await self._store.find_token_by_hash(secret_hash(secret))
+        token = await self._look_up(secret)
         if token is not None and token.valid(now):
             await self._touch(token, now)
             return Entrance(token.name, token.scope, token.id)
+        self._guesses.count()
         if own is None and not await self._tokens_exist():
             raise _nobody_can()
-        self._guesses.count()
         refused = _wrong(token)
         _log.warning("a token was refused", why=refused.title, name=None if token is None else token.name)
         raise refused
+
+    async def _look_up(self, secret: str) -> Token | None:
+        """Return the token of a secret, as far as it is worth asking the store. Raises RefusedError."""
+        if not looks_like_secret(secret):
+            return None
+        hash = secret_hash(secret)
+        if hash not in self._let_in:
+            self._guesses.refuse_more()
+        token = await self._store.find_token_by_hash(hash)
+        # What is put back comes last: the one that was let in longest ago is forgotten first.
+        self._let_in.pop(hash, None)
+        if token is not None and token.valid(self._clock.now()):
+            self._let_in[hash] = None
+            if len(self._let_in) > _REMEMBERED:
+                del self._let_in[next(iter(self._let_in))]
+        return token
 
     def _own(self, secret: str) -> Entrance:
         return Entrance(SETTINGS_TOKEN, Scope.ADMIN, f"{SETTINGS_TOKEN} {self.sessions.holder(secret)}")
@@ -177,7 +206,7 @@ class Access:
         if scope is None and await self._is_left_alone(request, server):
             scope = "read"
             places.refuse_other_hosts(request, server, loopback=True)
-        elif scope in (None, "off") or not (server.insecure or places.on_loopback(request)):
+        elif scope in (None, "off") or not (server.insecure or _is_here(request)):
             return None
         else:
             places.refuse_other_hosts(request, server)
@@ -190,8 +219,7 @@ class Access:
             and server.public_url is None
             and server.api_token is None
             and server.trusted_proxy is None
-            and places.on_loopback(request)
-            and not places.forwarded(request)
+            and _is_here(request)
             and not await self._tokens_exist()
         )
 
@@ -233,6 +261,11 @@ def form_token(request: web.Request) -> str:
 def wanted() -> str:
     """Return the value of WWW-Authenticate that asks for a token."""
     return _REALM
+
+
+def _is_here(request: web.Request) -> bool:
+    """Tell whether somebody on this machine sent a request, as far as can be told."""
+    return places.on_loopback(request) and not places.forwarded(request)
 
 
 def _bearer(request: web.Request) -> str | None:

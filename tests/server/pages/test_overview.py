@@ -12,6 +12,7 @@ from relay.model.event import Subject, SubjectKind
 from relay.model.observation import Look, Watch
 from relay.model.severity import Severity
 from relay.server import Running, Watched
+from relay.server.api.resources.clusters import cluster_document
 from relay.server.pages.clusters import Health, cluster_view
 from relay.server.pages.overview import firing_alerts
 from relay.watch.roll import Roll
@@ -54,6 +55,31 @@ async def test_only_what_was_read_whole_and_lately_is_good(
     site: Site, seen: list[Watched], health: Health
 ) -> None:
     assert cluster_view(PROD, running(site, seen), ROLL).quorum is health
+
+
+@pytest.mark.parametrize(
+    ("seen", "readable"),
+    [
+        ([], None),
+        ([watched(at=None, began=None)], None),
+        ([watched()], True),
+        ([watched(unread={REPLICAS[1]: "refused"})], True),
+        ([watched(unread=dict.fromkeys(REPLICAS, "refused"))], False),
+        ([watched(late=120.0)], None),
+        ([watched(late=120.0), watched(unread=dict.fromkeys(REPLICAS, "refused"))], False),
+    ],
+)
+async def test_what_a_late_watcher_saw_does_not_make_it_readable(
+    site: Site, seen: list[Watched], readable: bool | None
+) -> None:
+    assert cluster_document(PROD, running(site, seen)).readable is readable
+
+
+async def test_only_alerts_that_fire_are_counted_so(site: Site) -> None:
+    fire = fires("quorum.lost", SubjectKind.CLUSTER, "prod")
+    pending = replace(fires("ping.slow", SubjectKind.CLUSTER, "prod"), state=AlertState.PENDING)
+    now = running(site, [watched()], fire, pending)
+    assert cluster_document(PROD, now).firing == cluster_view(PROD, now, ROLL).firing == 1
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,9 @@ class ClusterDocument(Document):
     replicas: list[str] = Field(description="the URLs that are asked each by itself")
     labels: dict[str, str]
     watchers: list[WatcherDocument]
-    firing: int = Field(description="how many of its alerts fire")
+    firing: int = Field(description="how many alerts of it fire; pending ones do not count")
     readable: bool | None = Field(
-        description="false: nothing of it can be read; null: no watcher has looked lately"
+        description="false: nothing of it can be read; null: no watcher has looked yet, or all are late"
     )
 
 
@@ -83,12 +83,12 @@ def cluster_document(cluster: ClusterSettings, running: Running) -> ClusterDocum
         replicas=list(cluster.replicas),
         labels=dict(cluster.labels),
         watchers=[_watcher(each) for each in mine],
-        firing=len(firing_alerts(running, cluster.name)),
+        firing=len(firing(running, cluster.name)),
         readable=_readable(mine),
     )
 
 
-def firing_alerts(running: Running, cluster: str) -> list[Alert]:
+def firing(running: Running, cluster: str) -> list[Alert]:
     """Return the alerts of a cluster that fire."""
     alerts = running.scene.alerts.values()
     return [each for each in alerts if each.cluster == cluster and each.state is AlertState.FIRING]
@@ -107,9 +107,9 @@ def _watcher(watched: Watched) -> WatcherDocument:
 
 
 def _readable(watched: Sequence[Watched]) -> bool | None:
-    # A look that is too long ago says nothing about now.
+    # What a watcher that hangs saw last says nothing of now.
     looks = [
-        each.look for each in watched if each.look.at is not None and each.look.sources and each.late is None
+        each.look for each in watched if each.late is None and each.look.at is not None and each.look.sources
     ]
     if not looks:
         return None
