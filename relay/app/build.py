@@ -199,6 +199,7 @@ def watched(
             each.watcher.options.every,
             None if each.due is None else now + timedelta(seconds=each.due - monotonic),
             late(each),
+            each.behind(monotonic),
         )
         for each in found
     ]

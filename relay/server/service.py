@@ -23,13 +23,15 @@ from relay.settings import Settings
 class Watched:
     """A watcher, as the running relay knows it: its last look, how often it looks, when it looks next.
 
-    ``late`` is for how many seconds it should have looked and has not, None if it is on time.
+    ``late`` is for how many seconds it should have looked and has not, None if it is on time. ``behind`` is
+    how many seconds ago the last look began that could read everything; if there was none, since it runs.
     """
 
     look: Look
     every: timedelta
     due_at: datetime | None = None
     late: float | None = None
+    behind: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ SOURCES = ("msr-1", "msr-2")
 
 def looked(*unread: str, at: Any = NOW, late: float | None = None) -> Watched:
     look = Look(Watch("prod", "ping"), SOURCES, 1.0, at, dict.fromkeys(unread, "refused"))
-    return Watched(look, timedelta(seconds=10), later(10), late)
+    return Watched(look, timedelta(seconds=10), later(10), late, 12.5)
 
 
 @pytest.fixture
@@ -61,6 +61,7 @@ async def test_what_it_says(prod: Site) -> None:
     assert (cluster["name"], cluster["firing"]) == ("prod", 1)
     [watcher] = cluster["watchers"]
     assert (watcher["every"], watcher["due_at"]) == ("10s", "2026-11-23T21:00:10.123456Z")
+    assert (watcher["lag_seconds"], watcher["late_seconds"]) == (12.5, None)
     assert watcher["sources"] == [
         {"source": "msr-1", "unread": None},
         {"source": "msr-2", "unread": "refused"},

@@ -32,6 +32,9 @@ class WatcherDocument(Document):
     looked_at: AwareDatetime | None = Field(description="when its last look ended; null: there was none")
     due_at: AwareDatetime | None = Field(description="when it looks next; null: it is looking")
     late_seconds: float | None = Field(description="for how long it has not looked, if that is too long")
+    lag_seconds: float | None = Field(
+        description="how long ago the last look began that could read everything; without one, since it runs"
+    )
     sources: list[SourceDocument]
 
 
@@ -102,6 +105,7 @@ def _watcher(watched: Watched) -> WatcherDocument:
         looked_at=look.at,
         due_at=watched.due_at,
         late_seconds=watched.late,
+        lag_seconds=watched.behind,
         sources=[SourceDocument(source=each, unread=look.unread.get(each)) for each in look.sources],
     )
 
