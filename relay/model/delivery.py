@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from relay.model.event import Event, Status
+if TYPE_CHECKING:
+    # Commands that only print a help text load this, and events bring pydantic.
+    from relay.model.event import Event
 
 
 class DeliveryState(StrEnum):
@@ -120,13 +122,13 @@ class Delivery:
         return self.thread in self.events
 
 
-def tells(delivery: Delivery, told: Mapping[str, Event]) -> str:
+def tells(delivery: Delivery, told: Mapping[str, "Event"]) -> str:
     """Return in a few words what a delivery tells: its latest event, and how many more."""
     events = [told[id] for id in delivery.events if id in told]
     if not events:
         return "(its events are no longer kept)"
     last = events[-1]
-    ended = " (resolved)" if last.status is Status.RESOLVED else ""
+    ended = " (resolved)" if last.status == "resolved" else ""
     count = len(events) + delivery.more
     return f"{last.summary}{ended}{f' (+{count - 1})' if count > 1 else ''}"
 
