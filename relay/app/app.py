@@ -5,7 +5,6 @@ import random
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from http import HTTPStatus
 
 import structlog
@@ -16,6 +15,7 @@ from relay.app.chores import Chore, Heartbeat, Heartbeats, cancel, for_ever
 from relay.app.clients import Clients
 from relay.app.front import Behind, Front
 from relay.app.insight import Insight
+from relay.app.pruning import Pruner
 from relay.app.reload import watch_files
 from relay.engine.absence import Presence
 from relay.engine.anchoring import Anchorer, Anchoring
@@ -33,22 +33,18 @@ from relay.http import Http
 from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth, ChannelState
 from relay.model.errors import ConfigError, StoreError
-from relay.model.evidence import BrokenChainError
 from relay.model.observation import Report
 from relay.model.steps import Reach, Step, pass_by
 from relay.server import Running, link_key
 from relay.server.refused import RefusedError
 from relay.settings import Configuration, Settings
-from relay.store import Cut, EvidenceCut, Store
+from relay.store import Store
 from relay.watch.supervisor import Supervisor
 
 _log = structlog.get_logger("relay.app")
 
-_PRUNE_EVERY = 600.0
-_PRUNE_PAUSE = 0.2
 _CHORE_PAUSE = 5.0
 _TIME_EVERY = 5.0
-_KEYS_KEPT = timedelta(days=1)
 _LATE = 3
 _LATE_SECONDS = 60.0
 
@@ -138,7 +134,7 @@ class App:
                 for chore in (
                     self._emergency.run,
                     self._insight.run,
-                    self._prune_regularly,
+                    Pruner(store, self._clock, lambda: self._settings, self._emergency.store_failed).run,
                     self._presence.beat,
                     self._presence.tell,
                     self._let_time_pass,
@@ -365,31 +361,6 @@ class App:
         tools.clients.keep({cluster.name for cluster in fresh.clusters})
         await self._news.config_rejected(self._where, [])
         _log.info("reloaded", clusters=len(fresh.clusters), channels=len(fresh.channels))
-
-    async def _prune_regularly(self) -> None:
-        while True:
-            await self._clock.sleep(_PRUNE_EVERY)
-            try:
-                while await self._tools.store.prune(self._cut()):
-                    await self._clock.sleep(_PRUNE_PAUSE)
-                while await self._tools.store.prune_evidence(self._evidence_cut()):
-                    await self._clock.sleep(_PRUNE_PAUSE)
-            except StoreError as error:
-                self._emergency.store_failed(error)
-            except BrokenChainError as error:
-                _log.error(
-                    "the evidence does not hold together; msr-relay audit verify tells more", error=str(error)
-                )
-
-    def _cut(self) -> Cut:
-        now, keep = self._clock.now(), self._settings.retention
-        # What alerts that have resolved leave to their next lives must outlast a restart.
-        alerts = max(keep.alerts, build.policy(self._settings).memory)
-        return Cut(now - keep.deliveries, now - keep.events, now - alerts, now - _KEYS_KEPT)
-
-    def _evidence_cut(self) -> EvidenceCut:
-        now, evidence = self._clock.now(), self._settings.evidence
-        return EvidenceCut(now - evidence.retention, now, evidence.signer)
 
     async def _let_time_pass(self) -> None:
         while True:

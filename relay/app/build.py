@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from relay.app.chores import Heartbeat
 from relay.app.clients import Clients
 from relay.channels.base import secret_parts
-from relay.engine.dispatch import ChannelLoop
+from relay.engine.channel_loop import ChannelLoop
 from relay.engine.draft import Rules
 from relay.engine.inhibition import Inhibitions
 from relay.engine.intake import Setting

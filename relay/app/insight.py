@@ -10,7 +10,7 @@ import structlog
 
 from relay.app.scraping import Queues, Scraping
 from relay.app.watchdog import Watchdog
-from relay.engine.dispatch import ChannelLoop
+from relay.engine.channel_loop import ChannelLoop
 from relay.model.alert import Alert
 from relay.model.clock import Clock
 from relay.model.errors import ConfigError, Problem

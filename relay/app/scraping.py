@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from relay.engine.dispatch import ChannelLoop
+from relay.engine.channel_loop import ChannelLoop
 from relay.model.alert import Alert
 from relay.model.clock import Clock
 from relay.model.errors import StoreError

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from relay.engine.dispatch import ChannelLoop
+from relay.engine.channel_loop import ChannelLoop
 from relay.model.clock import Clock
 from relay.model.errors import StoreError
 from relay.store import Store

@@ -1,14 +1,13 @@
 """What the relay does beside its work does not end silently."""
 
 import asyncio
-import random
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from relay.app.app import App
 from relay.app.chores import for_ever
+from relay.app.pruning import cut
 from relay.settings import read
 from tests.support.clock import ManualClock
 
@@ -31,6 +30,5 @@ async def test_a_chore_that_fails_is_begun_anew() -> None:
 def test_what_counts_for_flapping_is_not_pruned(tmp_path: Path, kept: str, expected: timedelta) -> None:
     file = tmp_path / "relay.yaml"
     file.write_text(f"retention: {{alerts: {kept}}}\nalerts: {{ping.failing: {{flap: {{within: 2h}}}}}}\n")
-    clock, configuration = ManualClock(), read(file, {}, None)
-    app = App(configuration, lambda: configuration, clock=clock, source=random.Random(0))
-    assert clock.now() - app._cut().alerts == expected
+    now = ManualClock().now()
+    assert now - cut(read(file, {}, None).settings, now).alerts == expected

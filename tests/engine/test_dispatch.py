@@ -12,7 +12,8 @@ import pytest
 from pydantic import PrivateAttr
 
 from relay.channels import BadBody, Channel, Gone, Refused, Rejected, Retryable
-from relay.engine.dispatch import ChannelLoop, Dispatcher
+from relay.engine.channel_loop import ChannelLoop
+from relay.engine.dispatch import Dispatcher
 from relay.engine.own import News
 from relay.engine.sending import Sender
 from relay.http import Http

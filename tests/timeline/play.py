@@ -17,8 +17,9 @@ from typing import Any, ClassVar, Literal
 
 from relay.channels import Channel, Retryable
 from relay.channels.base import OrOff
+from relay.engine.channel_loop import ChannelLoop
 from relay.engine.desk import Desk
-from relay.engine.dispatch import ChannelLoop, Dispatcher
+from relay.engine.dispatch import Dispatcher
 from relay.engine.draft import Rules
 from relay.engine.inhibition import Inhibitions, InhibitRule
 from relay.engine.intake import Intake, Setting

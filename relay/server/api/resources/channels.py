@@ -62,12 +62,6 @@ class TestResult(Document):
     targets: list[TargetDocument]
 
 
-class ChannelName(Document):
-    """A channel."""
-
-    channel: str
-
-
 class Replayed(Document):
     """What is sent once more."""
 

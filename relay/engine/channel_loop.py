@@ -1,0 +1,376 @@
+"""The loop of one channel: it claims what is due, sends it, and records how it went."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from relay.engine.decisions import as_they_were, log_attempt, log_rewrite
+from relay.engine.gate import Patience, disable, judge, opens_at, probing
+from relay.engine.limits import Window
+from relay.engine.own import News
+from relay.engine.reminders import follow_ups
+from relay.engine.review import digest, review
+from relay.engine.scene import Scene
+from relay.engine.sending import Sender, Try
+from relay.engine.verdict import Result, next_state
+from relay.model.clock import Clock
+from relay.model.delivery import Attempt, ChannelHealth, ChannelState, Delivery, DeliveryState, Outcome
+from relay.model.errors import StoreError
+from relay.model.plan import Rewrite
+from relay.model.steps import Reach, Step, pass_by
+from relay.model.telemetry import Attempted, Telemetry
+from relay.store import Claim, Settlement, Store, Waiting
+
+_log = structlog.get_logger("relay.dispatch")
+
+_BATCH = 64
+_STORE_PAUSE = 1.0
+_FRESH = 0.5
+"""Seconds for which the last look at a claim counts; what waits longer for its turn is looked at again."""
+
+
+class ChannelLoop:
+    """Sends everything that goes to one channel; no other channel feels how that goes."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        store: Store,
+        clock: Clock,
+        source: random.Random,
+        news: News,
+        health: ChannelHealth | None = None,
+        *,
+        scene: Callable[[], Scene] = Scene,
+        patience: Patience = Patience(),  # noqa: B008
+        reach: Reach = pass_by,
+        look_again: float = 60.0,
+        telemetry: Telemetry = Telemetry(),  # noqa: B008
+    ) -> None:
+        """``look_again``: seconds after which it looks unasked: a command may have written to the store."""
+        channel = sender.channel
+        self.channel = channel
+        self.health = health or ChannelHealth(channel.name)
+        self._sender = sender
+        self._store = store
+        self._clock = clock
+        self._random = source
+        self._news = news
+        self._scene = scene
+        self._patience = patience
+        self._reach = reach
+        self._look_again = look_again
+        self._telemetry = telemetry
+        self._moved_at = clock.monotonic()
+        self._woken = 0
+        self._claimed = 0
+        self._looked_at = 0.0
+        self._window = None if channel.rate is None else Window(channel.rate.count, channel.rate.seconds)
+        self._awake = asyncio.Event()
+        self._ready: deque[Claim] = deque()
+        self._taken: set[int] = set()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._gate: tuple[ChannelHealth | None, float] = (None, 0.0)
+
+    def wake(self) -> None:
+        """Look for something to send: there may be more, or what there is may have changed."""
+        self._woken += 1
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Send until stopped."""
+        while not self._stopping:
+            self._awake.clear()
+            try:
+                pause = await self._send_what_may_go()
+            except StoreError as error:
+                self._news.store_failed(error)
+                pause = _STORE_PAUSE
+            except Exception:
+                # A bug must not silence a channel: it is logged each time, and the loop goes on.
+                _log.exception("a channel's loop failed", channel=self.channel.name)
+                pause = _STORE_PAUSE
+            await self._clock.wait(self._awake, pause)
+
+    async def stop(self, grace: float) -> None:
+        """Begin nothing more; let what is under way end within ``grace`` seconds, hand back the rest."""
+        self._stopping = True
+        self.wake()
+        self._ready.clear()
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=grace)
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def turn(self, health: ChannelHealth) -> None:
+        """Take over a health that a user has set."""
+        before, self.health = self.health, health
+        try:
+            # Known before it is saved, so that an attempt that ends meanwhile does not undo it.
+            await self._store.save_health(health)
+        except StoreError:
+            self.health = before
+            raise
+        self._give_back()
+        await self._tell_health()
+        self.wake()
+
+    async def disable(self, by: str, reason: str) -> None:
+        """Send nothing more until enabled; what waits is kept."""
+        await self.turn(disable(self.health, self._clock.now(), by, reason))
+
+    async def enable(self) -> None:
+        """Try again at once."""
+        await self._store.hasten(self.channel.name, self._clock.now())
+        await self.turn(ChannelHealth(self.channel.name))
+
+    @property
+    def idle(self) -> float | None:
+        """For how many seconds it has neither claimed anything nor ended an attempt, though it might have.
+
+        None where there is a reason: it is disabled, its circuit is open or just being probed, the receiver
+        asked to be left alone, or its rate is used up.
+        """
+        shut = self._shut_for(self._clock.now())
+        if shut is None or shut > 0 or probing(self.health):
+            return None
+        now = self._clock.monotonic()
+        if self._window is not None and self._window.wait(now) > 0:
+            return None
+        return now - self._moved_at
+
+    async def _send_what_may_go(self) -> float | None:
+        """Begin as many attempts as may be; return in how many seconds to look again, None when woken."""
+        while not self._stopping:
+            now = self._clock.now()
+            shut = self._shut_for(now)
+            if shut is None or shut > 0:
+                self._give_back()
+                return shut
+            most = 1 if probing(self.health) else self.channel.concurrency
+            if len(self._sending) >= most:
+                return None
+            if not self._ready:
+                if not await self._claim(now, 1 if most == 1 else _BATCH):
+                    return await self._until_due()
+                # Meanwhile the channel may have been stopped, disabled or refused.
+                continue
+            wait = self._window.wait(self._clock.monotonic()) if self._window else 0.0
+            if wait > 0:
+                return wait
+            claim = self._ready.popleft()
+            if await self._still_holds(claim, now):
+                self._begin(claim)
+        return None
+
+    async def _still_holds(self, claim: Claim, now: datetime) -> bool:
+        """Tell whether a claim that may have waited can be sent as it is; else see what becomes of it."""
+        if claim.waiting is not None and self._claimed != self._woken:
+            # What has come since may be about the same thing.
+            self._taken.discard(claim.delivery.seq)
+            self._give_back()
+            return False
+        if self._clock.monotonic() - self._looked_at < _FRESH:
+            return True
+        rewrite = review(claim, self._scene(), now, self._sender.sizes)
+        if rewrite is None:
+            return True
+        self._taken.discard(claim.delivery.seq)
+        await self._rewrite(rewrite, [claim])
+        return False
+
+    async def _rewrite(
+        self, rewrite: Rewrite, claims: Collection[Claim], backlog: Waiting | None = None
+    ) -> None:
+        """Write what becomes of what waits, and tell it; ``claims`` or ``backlog`` have it as it was."""
+        await self._store.rewrite(rewrite)
+        before = as_they_were(claims, backlog)
+        self._telemetry.rewritten(before, rewrite)
+        log_rewrite(before, rewrite)
+
+    def _shut_for(self, now: datetime) -> float | None:
+        """Return in how many seconds the channel may be tried, None if not before a user says so."""
+        opens = opens_at(self.health, now)
+        if opens is None:
+            return None
+        since = self._clock.monotonic()
+        if self._gate[0] is not self.health:
+            # From here on without the wall clock: if it goes back a day, the channel is not shut for a day.
+            self._gate = (self.health, since + _seconds(opens - now))
+        return max(0.0, self._gate[1] - since)
+
+    async def _claim(self, now: datetime, limit: int) -> bool:
+        """Take what is due, less what is not to be sent now; tell whether there was anything."""
+        self._claimed, self._looked_at = self._woken, self._clock.monotonic()
+        # A copy: what is settled while the store reads must still count as taken for what it has read.
+        claims = await self._store.due(self.channel.name, now, limit, frozenset(self._taken))
+        if not claims:
+            return False
+        self._moved_at = self._clock.monotonic()
+        if await self._digest(claims, now):
+            return True
+        scene, threads, rewrites = self._scene(), set[str](), list[tuple[Rewrite, Claim]]()
+        for claim in claims:
+            if claim.delivery.thread in threads:
+                # What is done about the first of a thread may concern this one too.
+                continue
+            threads.add(claim.delivery.thread)
+            rewrite = review(claim, scene, now, self._sender.sizes)
+            if rewrite is not None:
+                rewrites.append((rewrite, claim))
+                continue
+            self._taken.add(claim.delivery.seq)
+            self._ready.append(claim)
+        await asyncio.gather(*(self._rewrite(rewrite, [claim]) for rewrite, claim in rewrites))
+        if self._ready:
+            self._reach(Step.CLAIMED)
+        return True
+
+    async def _digest(self, claims: Collection[Claim], now: datetime) -> bool:
+        """Put a backlog together that an outage of the channel has left; tell whether there was one."""
+        oldest = self.channel.digest_after
+        if oldest is None or probing(self.health):
+            return False
+        stale = (claim.delivery for claim in claims if now - claim.delivery.waiting_since > oldest)
+        rules = {delivery.rule for delivery in stale if delivery.replay_of is None}
+        done = False
+        for rule in sorted(rules):
+            waiting = await self._store.backlog(self.channel.name, rule, now)
+            busy = {each.thread for each in waiting.deliveries if each.seq in self._taken}
+            free = tuple(each for each in waiting.deliveries if each.thread not in busy)
+            backlog = replace(waiting, deliveries=free)
+            rewrite = digest(backlog, oldest, self._scene(), now, self._sender.sizes)
+            if rewrite is not None:
+                _log.info("a backlog is told together", channel=self.channel.name, rule=rule, count=len(free))
+                await self._rewrite(rewrite, (), backlog)
+                done = True
+        return done
+
+    async def _until_due(self) -> float:
+        due_at = await self._store.next_due(self.channel.name, frozenset(self._taken))
+        wait = self._look_again if due_at is None else _seconds(due_at - self._clock.now())
+        return min(wait, self._look_again)
+
+    def _give_back(self) -> None:
+        self._taken.difference_update(claim.delivery.seq for claim in self._ready)
+        self._ready.clear()
+
+    def _begin(self, claim: Claim) -> None:
+        if self._window:
+            self._window.take(self._clock.monotonic())
+        task = asyncio.create_task(self._deliver(claim), name=f"deliver {claim.delivery.id}")
+        self._sending.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        self._moved_at = self._clock.monotonic()
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("a delivery loop failed", exc_info=task.exception())
+        self.wake()
+
+    async def _deliver(self, claim: Claim) -> None:
+        try:
+            tried = await self._sender.attempt(claim) if claim.events else self._nothing_to_tell()
+            try:
+                before, after = await self._settle(claim, tried)
+            except Exception as error:
+                # Claimed anew at once it would be sent without end.
+                _log.exception("an outcome could not be recorded", channel=self.channel.name)
+                reason = f"the outcome could not be recorded ({type(error).__name__})"
+                tried = Try(Result(Outcome.RETRY, error=reason), tried.at, tried.seconds)
+                before, after = await self._settle(claim, tried)
+            await self._tell(claim, tried, before, after)
+        finally:
+            self._taken.discard(claim.delivery.seq)
+
+    def _nothing_to_tell(self) -> Try:
+        error = "the events that it tells are no longer in the store"
+        return Try(Result(Outcome.REJECTED, error=error, local=True), self._clock.now(), 0.0)
+
+    async def _settle(self, claim: Claim, tried: Try) -> tuple[ChannelHealth, Delivery]:
+        """Record an attempt; return the channel's health before it, and what became of the delivery."""
+        now = self._clock.now()
+        before, result = self.health, tried.result
+        if not result.local:
+            self.health = judge(
+                before, result.outcome, result.error or "", now, result.retry_after, self._patience
+            )
+        health = self.health
+        retry = self.channel.retry
+        delivery = next_state(claim.delivery, result, health, retry.schedule, retry.jitter, now, self._random)
+        attempt = Attempt(
+            delivery=delivery.id,
+            number=delivery.attempts,
+            at=tried.at,
+            seconds=tried.seconds,
+            outcome=result.outcome,
+            status=result.sent.status,
+            error=result.error,
+            answer=result.sent.answer,
+            targets=result.sent.targets,
+            body=tried.body,
+            plain=tried.broken is not None,
+        )
+        settlement = Settlement(delivery, attempt, follow_ups(delivery, self._scene(), now))
+        await self._keep_trying(lambda: self._store.settle(settlement))
+        if before.state is not health.state:
+            self._give_back()
+            # What holds by now: a user may have turned the channel since.
+            await self._keep_trying(lambda: self._store.save_health(self.health))
+            if health.state is ChannelState.WORKING:
+                # What was tried in vain goes now, together if it is old, not whenever its turn would come.
+                await self._keep_trying(lambda: self._store.hasten(self.channel.name, now))
+        return before, delivery
+
+    async def _tell(self, claim: Claim, tried: Try, before: ChannelHealth, after: Delivery) -> None:
+        health, result, kind = self.health, tried.result, self.channel.kind
+        attempted = Attempted(
+            after,
+            claim.events,
+            kind,
+            tried.at,
+            tried.seconds,
+            result.outcome,
+            result.sent.status,
+            result.error,
+        )
+        self._telemetry.attempted(attempted)
+        log_attempt(attempted)
+        if health.state is not ChannelState.WORKING or before.state is not ChannelState.WORKING:
+            await self._tell_health()
+        if after.state is DeliveryState.DEAD:
+            await self._news.delivery_dead(claim.delivery, claim.events, result.error or "")
+        if claim.events:
+            used = f"{kind}/{claim.delivery.template or claim.events[-1].type}"
+            await self._news.template_used(used, tried.broken)
+
+    async def _tell_health(self) -> None:
+        waiting = await self._waiting()
+        await self._news.channel_turned(self.channel, self.health, waiting)
+
+    async def _waiting(self) -> int:
+        try:
+            return await self._store.count_waiting(self.channel.name)
+        except StoreError:
+            return 0
+
+    async def _keep_trying(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write an outcome, however long the store takes to work again: forgetting it would send twice."""
+        while True:
+            try:
+                return await write()
+            except StoreError as error:
+                self._news.store_failed(error)
+                await self._clock.sleep(_STORE_PAUSE)
+
+
+def _seconds(span: timedelta) -> float:
+    return max(0.0, span.total_seconds())
