@@ -182,7 +182,7 @@ class Channel(Section, ABC):
     def plain(self, title: str, text: str, payload: Mapping[str, Any]) -> dict[str, str]:
         """The parts of a built-in form, for when a template fails: not one of them needs a template."""
 
-    def headers_shown(self, message: Message, body: str) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+    def headers_shown(self, message: Message) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
         """What goes with the body, by name, as it may be shown to people: with secrets hidden."""
         return ()
 

@@ -175,7 +175,7 @@ class Email(Channel):
             _leave(client)
         raise failure
 
-    def headers_shown(self, message: Message, body: str) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+    def headers_shown(self, message: Message) -> tuple[tuple[str, str], ...]:
         """What a mail client shows above a mail."""
         found = (
             ("From", self.sender),

@@ -98,7 +98,7 @@ class Slack(HttpChannel):
             return await self._resolve(message, document, http, root)
         return _sent(await self._reply(message, document, http, root, self._seconds), root)
 
-    def headers_shown(self, message: Message, body: str) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+    def headers_shown(self, message: Message) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
         """The type of the body; where it goes to is a secret."""
         return (("content-type", _TYPE),)
 

@@ -133,7 +133,7 @@ class Webhook(HttpChannel):
         data = {**payload.get("data", {}), "title": title, "text": text}
         return {"json": json.dumps({**payload, "data": data})}
 
-    def headers_shown(self, message: Message, body: str) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+    def headers_shown(self, message: Message) -> tuple[tuple[str, str], ...]:
         """The headers of the request. What could be used by whoever sees it is hidden."""
         ours = signatures.headers((), message.id, message.at, "")
         if self._signers:

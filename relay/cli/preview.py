@@ -11,7 +11,7 @@ from relay.channels import channel_type, kinds
 from relay.cli.event_source import find_event
 from relay.cli.opening import configure
 from relay.cli.output import clean, console, print_json
-from relay.engine.showing import GROUP, Shape, aged, telling_of
+from relay.engine.showing import GROUP, Shape, aged, own_template, sample_link, telling_of
 from relay.model.catalogue import CATALOGUE
 from relay.model.clock import SystemClock
 from relay.model.errors import NotFoundError
@@ -45,13 +45,10 @@ def render(
     mixed = name == GROUP and event is None
     telling = telling_of(first, wanted, channel or "sample", mixed=mixed)
     if channel_type(kind).ACKNOWLEDGES and settings.server.public_url:
-        link = f"{settings.server.public_url}/acknowledge/sample"
+        link = sample_link(settings.server.public_url)
         telling = replace(telling, acknowledge_url=lambda _thread: link)
     renderer = build.renderer(settings, clock)
-    if name not in renderer.names(kind) and name not in (found.event.type, GROUP):
-        known = {*renderer.names(kind), *CATALOGUE}
-        raise NotFoundError(f"there is no template {name} for {kind}: {near(name, known)}")
-    own = None if name in (found.event.type, GROUP) else name
+    own = own_template(renderer, kind, name, found.event.type)
     parts = renderer.render(kind, channel_type(kind).PARTS, telling, own)
     if as_json:
         document = {"kind": kind, "template": name, "event": found.event.type, "note": found.note}

@@ -122,8 +122,10 @@ class Operator:
             if not page:
                 return
             after = page[-1].seq
-            most -= len(page)
-            yield await self._replay(page, by, fresh=True)
+            added = await self._replay(page, by, fresh=True)
+            # What somebody else has replayed meanwhile does not count: there may be more behind it.
+            most -= len(added)
+            yield added
 
     async def _replay(self, originals: Sequence[Delivery], by: str, *, fresh: bool = False) -> list[Delivery]:
         now = self.clock.now()

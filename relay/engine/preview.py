@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from relay.channels import BadBody, Channel, SendError, channel_type
-from relay.model.catalogue import CATALOGUE
+from relay.engine.showing import own_template, sample_link
 from relay.model.delivery import Message
 from relay.model.errors import NotFoundError
 from relay.model.near import near
@@ -16,7 +16,6 @@ from relay.render.aside import Aside
 from relay.render.jobs import Job
 
 _DOUBTS: Final = 20
-_NAMES: Final = (*CATALOGUE, "group")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +69,14 @@ def _job(draft: Draft, renderer: Renderer, zone: str, now: datetime) -> Job:
     for part in draft.typed or ():
         if part not in wanted.PARTS:
             raise NotFoundError(f"{kind} has no part {part}: {near(part, wanted.PARTS)}")
-    if not draft.typed and name not in (*renderer.names(kind), *_NAMES):
-        known = {*renderer.names(kind), *CATALOGUE}
-        raise NotFoundError(f"there is no template {name} for {kind}: {near(name, known)}")
-    link = f"{renderer.public_url}/acknowledge/sample" if renderer.public_url else None
+    own = name if draft.typed else own_template(renderer, kind, name, telling.type)
+    link = sample_link(renderer.public_url) if renderer.public_url else None
     return Job(
         kind,
         wanted.PARTS,
         telling,
         now,
-        template=None if not draft.typed and name in (telling.type, "group") else name,
+        template=own,
         typed={f"{kind}/{name}.{part}.j2": text for part, text in (draft.typed or {}).items()},
         directories=renderer.directories,
         zone=zone,
@@ -106,7 +103,7 @@ def _composed(draft: Draft, parts: Mapping[str, str], now: datetime) -> Preview:
         return found
     try:
         body = channel.compose(message)
-        headers, doubts = channel.headers_shown(message, body), channel.doubts(message, body)[:_DOUBTS]
+        headers, doubts = channel.headers_shown(message), channel.doubts(message, body)[:_DOUBTS]
     except (BadBody, SendError) as error:
         said = error.message
     except RecursionError:

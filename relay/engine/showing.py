@@ -8,11 +8,11 @@ from typing import Final
 
 from relay.model.catalogue import CATALOGUE
 from relay.model.delivery import Reason
-from relay.model.errors import Exit, RelayError
+from relay.model.errors import Exit, NotFoundError, RelayError
 from relay.model.event import Event, Status
 from relay.model.near import near
 from relay.model.samples import sample
-from relay.render import Telling
+from relay.render import Renderer, Telling
 
 GROUP: Final = "group"
 """The name of the template for several things of different types."""
@@ -59,6 +59,24 @@ def aged(event: Event, reason: Reason | None, now: datetime) -> Event:
     return replace(event, happened_at=began, seen_at=began, starts_at=event.starts_at and began)
 
 
+def sample_link(public_url: str) -> str:
+    """Return the link that a previewed message has in place of one that acknowledges."""
+    return f"{public_url}/ack/sample"
+
+
+def own_template(renderer: Renderer, kind: str, name: str, type_name: str) -> str | None:
+    """Return the name if it is that of a template of somebody's own, None for what the event's type has.
+
+    Raises NotFoundError if there is no such template.
+    """
+    if name in (type_name, GROUP):
+        return None
+    names = renderer.names(kind)
+    if name not in names:
+        raise NotFoundError(f"there is no template {name} for {kind}: {near(name, {*names, *CATALOGUE})}")
+    return name
+
+
 def telling_of(first: Event, shape: Shape, channel: str, *, mixed: bool = False) -> Telling:
     """Return what a message about an event, and maybe others like it, tells to a channel.
 
@@ -70,7 +88,7 @@ def telling_of(first: Event, shape: Shape, channel: str, *, mixed: bool = False)
     most = shape.group or (len(CATALOGUE) if mixed else 1)
     if most == 1 and not mixed:
         if reason in (Reason.GROUP, Reason.DIGEST):
-            raise ReasonError(f"a {reason} is about several things: give --group N")
+            raise ReasonError(f"a {reason} is about several things: say of how many (group)")
         events: tuple[Event, ...] = (first,)
     else:
         events = tuple(islice(_several(first, mixed), min(most, LISTED)))

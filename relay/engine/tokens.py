@@ -1,7 +1,7 @@
 """Making and revoking the tokens by which people and programs are let in."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -57,8 +57,10 @@ class Tokens:
         """
         now = self.clock.now()
         token = await self._find(which, now)
-        await self.store.revoke_token(token.id, Deed(now, by, "revoke-token", token.id, token.name))
-        return token
+        if not await self.store.revoke_token(token.id, Deed(now, by, "revoke-token", token.id, token.name)):
+            # Somebody else was faster.
+            raise _none(which)
+        return replace(token, revoked_at=now)
 
     async def _find(self, which: str, now: datetime) -> Token:
         known = [each for each in await self.store.list_tokens() if each.revoked_at is None]
@@ -67,7 +69,11 @@ class Tokens:
         found = [each for each in named if each.valid(now)] or named
         found = found or [each for each in known if which.startswith("tok_") and each.id.startswith(which)]
         if not found:
-            raise NotFoundError(f"there is no token {which}: msr-relay token list lists them")
+            raise _none(which)
         if len(found) > 1:
             raise AmbiguousError(f"several tokens are meant by {which}: give the id of one")
         return found[0]
+
+
+def _none(which: str) -> NotFoundError:
+    return NotFoundError(f"there is no token {which}: msr-relay token list lists them")

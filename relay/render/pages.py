@@ -9,7 +9,6 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, FileSystemLoader, pass_context
-from jinja2.bccache import Bucket, BytecodeCache
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
@@ -17,6 +16,7 @@ import relay
 from relay.model.clock import Clock
 from relay.model.event import Event
 from relay.render.clean import clean
+from relay.render.compiled import Compiled
 from relay.render.environment import Environment, Place, Said, say
 from relay.render.renderer import shipped
 
@@ -35,21 +35,7 @@ def _segment(value: object) -> str:
     return quote(str(value), safe="")
 
 
-class _Compiled(BytecodeCache):
-    """What templates were compiled to in this process: settings that are loaded anew do not change them."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self._found:
-            bucket.bytecode_from_string(self._found[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._found[bucket.key] = bucket.bytecode_to_string()
-
-
-_COMPILED: Final = _Compiled()
+_COMPILED: Final = Compiled()
 
 
 @pass_context

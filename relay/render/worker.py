@@ -13,8 +13,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from jinja2 import BytecodeCache
-from jinja2.bccache import Bucket
 
+from relay.render.compiled import Compiled
 from relay.render.environment import Place
 from relay.render.errors import TemplateError
 from relay.render.jobs import Done, Job, Trouble
@@ -25,29 +25,6 @@ OUTPUT: Final = 512 * 1024
 READY: Final = b"ready\n"
 _KEPT: Final = 100
 _LONGEST: Final = 64 * 1024
-
-
-class _Compiled(BytecodeCache):
-    """What was compiled for one sort of place: most of a preview's time goes into compiling what is shipped.
-
-    Jinja asks for the same name and the same source only.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Give what is kept, if it is of the same source."""
-        if bucket.key in self._kept:
-            bucket.bytecode_from_string(self._kept[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep what was compiled, if it is short; never more than so many templates."""
-        code = bucket.bytecode_to_string()
-        if len(self._kept) >= _KEPT:
-            self._kept.clear()
-        if len(code) <= _LONGEST:
-            self._kept[bucket.key] = code
 
 
 class _Still:
@@ -137,7 +114,7 @@ def _render(job: Job) -> dict[str, str]:
 @lru_cache(maxsize=1)
 def _compiled(_zone: str) -> dict[Place, BytecodeCache]:
     # What does not change is worked out when a template is compiled: a time's text in a zone may be among it.
-    return {place: _Compiled() for place in Place}
+    return {place: Compiled(_KEPT, _LONGEST) for place in Place}
 
 
 def _too_large(name: str, memory: int) -> Done:

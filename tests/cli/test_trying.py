@@ -96,7 +96,7 @@ def test_render_refuses_messages_that_there_are_not(shell: Shell) -> None:
     shell.write(CONSOLE)
     for words, told in (
         (("trust.deleted", "--reason", "repeat"), "only an alert that fires is repeated"),
-        (("trust.deleted", "--reason", "digest"), "give --group N"),
+        (("trust.deleted", "--reason", "digest"), "say of how many (group)"),
         (("trust.deleted", "--reason", "repat"), "did you mean repeat?"),
     ):
         refused = shell.run("render", "--kind", "slack", *words)

@@ -119,6 +119,19 @@ async def test_as_an_order(store: Store, operator: Operator) -> None:
         kind.model.model_validate({"by": "ann", "since": "2026-01-01T00:00:00", "until": NOW.isoformat()})
 
 
+async def test_who_is_told_that_there_is_no_more_has_left_nothing(
+    store: Store, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operate, "_REPLAY_PAGE", 2)
+    monkeypatch.setattr(operate, "_RANGE_MOST", 6)
+    await fill(store, 20, DEAD)
+    found = await asyncio.gather(
+        *(operator.replay_range(DEAD, NOW, later(50), who) for who in ("ann", "bob"))
+    )
+    assert sum(each.number for each in found) == len(await replayed(store)) == 12
+    assert [each.more for each in found] == [True, True]
+
+
 async def test_two_who_ask_at_the_same_time_send_it_once(store: Store, operator: Operator) -> None:
     await fill(store, 20, DEAD)
     ranges = [operator.replay_range(DEAD, NOW, later(50), who) for who in ("ann", "bob", "cid")]

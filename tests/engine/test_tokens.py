@@ -95,7 +95,9 @@ async def test_revoking_finds_by_name_and_id(tokens: Tokens) -> None:
     with pytest.raises(AmbiguousError):
         await tokens.revoke("tok_", "root")
     assert (await tokens.revoke(third[:12], "root")).id == third
-    assert (await tokens.revoke(first, "root")).id == first
+    revoked = await tokens.revoke(first, "root")
+    assert (revoked.id, revoked.revoked_at) == (first, clock(tokens).now())
+    assert revoked in await tokens.store.list_tokens()
     for which in (first, "ann", "", "tok_x"):
         with pytest.raises(NotFoundError, match="msr-relay token list"):
             await tokens.revoke(which, "root")

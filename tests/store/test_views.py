@@ -1,6 +1,8 @@
 """What people look at: filters, pages, searches, and that each ends after a bounded number of rows."""
 
+import asyncio
 import re
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +18,7 @@ from relay.model.plan import Plan
 from relay.model.severity import Severity
 from relay.store import (
     AlertQuery,
+    Count,
     Deed,
     DeedQuery,
     DeliveryQuery,
@@ -373,12 +376,27 @@ async def test_states_are_counted_up_to_a_number(store: Store, monkeypatch: pyte
         state: (count.number, count.more) for state, count in (await store.views.count_states("a")).items()
     }
     assert found == {"pending": (3, False), "dead": (1, False), "delivered": (1, False)}
+    monkeypatch.setattr(outbox, "COUNTED", 2)
+    assert (await store.views.count_states("a"))["pending"] == Count(2, more=True)
     assert (await store.views.count_states())["partial"].number == 1
     assert await store.views.count_states("gone") == {}
 
 
 async def test_a_long_look_holds_up_neither_reads_nor_writes(store: Store) -> None:
     """They have threads of their own."""
+    let_go = threading.Event()
+    looking = store._viewer.submit(let_go.wait)
+    try:
+        async with asyncio.timeout(60):
+            await store.commit(Plan(at=NOW, events=(event("evt_1"),)))
+            assert await store.newest_event() == 1
+        assert not looking.done()
+    finally:
+        let_go.set()
+    assert [each.event.id for each in (await store.views.events(EventQuery())).rows] == ["evt_1"]
+
+
+async def test_a_closed_store_says_so_to_who_looks(store: Store) -> None:
     assert await store.views.events(EventQuery()) == Page(())
     store.close()
     with pytest.raises(Exception, match="store: closed"):
