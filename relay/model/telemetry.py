@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from relay.model.delivery import Delivery, Outcome
 from relay.model.event import Event
@@ -87,6 +88,17 @@ class Attempted:
     error: str | None = None
 
 
+STORING: Final[Mapping[str, str]] = {
+    "commit": "a report",
+    "settle": "an attempt",
+    "rewrite": "what waits",
+    "write": "anything else",
+    "read": "what the relay works with",
+    "view": "what people look at",
+}
+"""The uses of the store that are told apart, and what each is of."""
+
+
 class Telemetry:
     """Is told what happens. This one keeps nothing; those that do override what they want to know.
 
@@ -100,7 +112,7 @@ class Telemetry:
         """A watcher has looked."""
 
     def committed(self, watch: Watch | None, plan: Plan) -> None:
-        """What a report made true is durable. ``watch`` is None where time alone made it true."""
+        """What a report made true is durable. ``watch`` is None where no look did."""
 
     def attempted(self, attempted: Attempted) -> None:
         """An attempt is recorded."""
@@ -111,8 +123,7 @@ class Telemetry:
     def storing(self, operation: str) -> AbstractContextManager[None]:
         """Return what surrounds one use of the store; what that raises passes through it.
 
-        ``operation`` is ``commit``, ``settle``, ``rewrite``, ``write`` (any other one), ``read``, or
-        ``view`` (what people look at).
+        ``operation`` is one of STORING.
         """
         del operation
         return nullcontext()

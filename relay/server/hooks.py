@@ -1,7 +1,6 @@
 """``/hooks/NAME``: what MSR and Alertmanager post. It is answered only once it is committed."""
 
 import asyncio
-import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import datetime
@@ -17,6 +16,7 @@ from relay.hooks import Hook, UnreadableError, read, unreadable
 from relay.model.clock import Clock
 from relay.model.hook_types import UNREADABLE
 from relay.model.observation import Report
+from relay.server.access.bearer import bearer, digest
 from relay.server.bodies import read_body
 from relay.server.refused import Guesses, RefusedError
 from relay.server.service import Service
@@ -88,7 +88,7 @@ class HookRoutes:
 
     def _let_in(self, request: web.Request, hook: Hook | None) -> Hook:
         """Return the hook. Raises RefusedError unless the request bears its secret."""
-        given = request.match_info.get("secret") or _bearer(request)
+        given = request.match_info.get("secret") or bearer(request)
         if not given:
             raise _unauthorized(
                 "A secret is missing.",
@@ -97,7 +97,7 @@ class HookRoutes:
                 _REALM,
             )
         expected = SecretStr("") if hook is None else hook.secret
-        right = hmac.compare_digest(_digest(given), _digest(expected.get_secret_value()))
+        right = hmac.compare_digest(digest(given), digest(expected.get_secret_value()))
         if hook is None or not right:
             self._warn("a post was refused: no such hook, or a wrong secret", hook=hook and hook.name)
             self._guesses.count()
@@ -116,15 +116,5 @@ class HookRoutes:
             _log.warning(event, **fields)
 
 
-def _bearer(request: web.Request) -> str:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return given.strip() if scheme.lower() == "bearer" else ""
-
-
 def _unauthorized(title: str, advice: str, challenge: str) -> RefusedError:
     return RefusedError(HTTPStatus.UNAUTHORIZED, title, advice, headers={"WWW-Authenticate": challenge})
-
-
-def _digest(secret: str) -> bytes:
-    # Of one length, so that a comparison does not tell that of the secret.
-    return hashlib.sha256(secret.encode(errors="backslashreplace")).digest()

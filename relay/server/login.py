@@ -14,7 +14,7 @@ from relay.model.clock import Clock
 from relay.model.errors import StoreError
 from relay.server.access import places
 from relay.server.access.forms import form
-from relay.server.access.gate import Access, Entrance, wanted
+from relay.server.access.gate import REALM, Access, Entrance
 from relay.server.access.sessions import drop_cookie, set_cookie
 from relay.server.bodies import refuse_other_sites
 from relay.server.refused import RefusedError
@@ -105,7 +105,7 @@ class LoginPages:
         response = web.Response(text=text, content_type="text/html")
         if wrong:
             response.set_status(HTTPStatus.UNAUTHORIZED)
-            response.headers["WWW-Authenticate"] = wanted()
+            response.headers["WWW-Authenticate"] = REALM
         return response
 
 

@@ -31,7 +31,7 @@ from relay.model.errors import StoreError
 from relay.model.event import Status
 from relay.model.observation import Watch
 from relay.model.plan import Plan, Rewrite
-from relay.model.telemetry import Attempted, Looked, LookOutcome, Telemetry, cause_of
+from relay.model.telemetry import STORING, Attempted, Looked, LookOutcome, Telemetry, cause_of
 from relay.store import CursorMovedError, Queue
 
 _PREFIX: Final = "msr_relay"
@@ -182,7 +182,7 @@ class Metrics(Telemetry):
             self._look.labels(watch.cluster or "", watch.watcher, ended)
         for event_type in CATALOGUE:
             self._unrouted.labels(event_type)
-        for operation in ("commit", "settle", "rewrite", "write", "read", "view"):
+        for operation in STORING:
             self._store.labels(operation)
             self._store_errors.labels(operation)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from relay.model.clock import SystemClock
-from relay.model.telemetry import Cause, LookOutcome
+from relay.model.delivery import Outcome, Reason
+from relay.model.telemetry import STORING, Cause, LookOutcome
 from relay.server.metrics import Described, Metrics
 
 METRICS: Final = Path("docs/reference/metrics.md")
@@ -34,11 +35,11 @@ _LABELS: Final = f"""
 | `replica` | the name of a replica; empty: a feed, of which there may be one for each repository |
 | `type`, `status`, `severity` | those of [events](events.md) |
 | `outcome` of looks | {", ".join(f"`{each}`" for each in LookOutcome)} |
-| `outcome` of attempts | `delivered`, `retry`, `rejected`, `refused`, `gone` |
+| `outcome` of attempts | {", ".join(f"`{each}`" for each in Outcome)} |
 | `cause` | {", ".join(f"`{each}`" for each in Cause)} |
 | `state` | of [deliveries](../explanation/what-is-sent.md), of alerts, of channels |
-| `reason` | why it is told: `new`, `repeat`, `escalation`, `group`, `digest` |
-| `operation` | `commit` (a report), `settle` (an attempt), `rewrite` (what waits), `write` (else), `read` |
+| `reason` | why it is told: {", ".join(f"`{each}`" for each in Reason)} |
+| `operation` | {", ".join(f"`{name}` ({of})" for name, of in STORING.items())} |
 | `kind` | what the entry of the evidence holds: `record`, `snapshot`, `anchor` |
 """
 

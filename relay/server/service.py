@@ -68,5 +68,4 @@ class Service:
     hooks: Hooks = field(default_factory=Hooks)
 
 
-Serve = Callable[[], Service]
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

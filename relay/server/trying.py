@@ -88,7 +88,7 @@ async def find(service: Service, given: Given) -> Found:
     if given.id is not None:
         stored = (await service.operator.store.events([given.id])).get(given.id)
         if stored is None:
-            raise NotFoundError(f"there is no event {given.id}")
+            raise NotFoundError(f"there is no event {given.id}: it may be no longer kept")
         return Found(stored)
     if given.document is not None:
         return given_document(_PASTED, dict(given.document), given.status, world)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from relay.config import Duration, Section
+from relay.config import Duration, Section, at_least
 from relay.model.access import Scope
 from relay.settings.cluster import Url
 
@@ -19,7 +19,6 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _TOKEN_LENGTH = 16
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 """What a header's name may be (RFC 9110, 5.1)."""
-_SHORTEST = timedelta(minutes=1)
 
 
 def _check_listen(text: str) -> str:
@@ -43,12 +42,6 @@ def _check_token(token: SecretStr) -> SecretStr:
 def _check_lasts(duration: timedelta) -> timedelta:
     if duration <= timedelta(0):
         raise ValueError("must be more than 0s")
-    return duration
-
-
-def _check_session(duration: timedelta) -> timedelta:
-    if duration < _SHORTEST:
-        raise ValueError("must be at least 1m")
     return duration
 
 
@@ -128,7 +121,7 @@ class ServerSettings(Section):
     """A token of scope admin, beside those that `msr-relay token create` makes; at least 16 characters."""
     metrics: MetricsSettings = MetricsSettings()
     """Who may read the metrics."""
-    session_expires: Annotated[Duration, AfterValidator(_check_session)] = timedelta(hours=12)
+    session_expires: Annotated[Duration, at_least(timedelta(minutes=1))] = timedelta(hours=12)
     """How long somebody stays logged in."""
     trusted_proxy: TrustedProxySettings | None = None
     """A proxy that says who somebody is."""

@@ -10,7 +10,7 @@ from relay.msr import ClusterStatus, MsrError, Replica
 from relay.watch.agreement import old, split, undecided
 from relay.watch.base import Interval, Options, Place, Watcher
 from relay.watch.quorum import at_stake, tally
-from relay.watch.roll import Roll
+from relay.watch.roll import Roll, roll_scope
 from relay.watch.views import Views, held, issues, mentioned, missing, readonly, stale, unhealthy
 
 
@@ -38,7 +38,7 @@ class ClusterStatusWatcher(Watcher[ClusterStatusOptions]):
         """Ask all replicas at once."""
         replicas = self.place.msr.replicas
         answers = await asyncio.gather(*(self._ask(replica) for replica in replicas))
-        scope = f"{self.watch}/replicas"
+        scope = roll_scope(self.watch)
         written = await self.place.read_cursor(scope)
         before = Roll.read(written)
         views: dict[str, ClusterStatus] = {}

@@ -4,6 +4,13 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from relay.model.observation import Watch
+
+
+def roll_scope(watch: Watch) -> str:
+    """Return under which name the store keeps which replicas a watcher has seen."""
+    return f"{watch}/replicas"
+
 
 class Roll:
     """Which replicas the cluster had, and since when some are missing."""

@@ -18,7 +18,8 @@ TOKEN_FIELD: Final = "csrf"  # noqa: S105 - it is no secret
 TOKEN_HEADER: Final = "X-CSRF-Token"  # noqa: S105 - it is no secret
 """The header in which scripts of ours send it."""
 _BYTES: Final = 256 * 1024
-_FIELDS: Final = 100
+_FIELDS: Final = 300
+"""More than there are deliveries on a page, each with a box to tick."""
 
 
 @dataclass(frozen=True, slots=True)

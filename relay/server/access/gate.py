@@ -1,7 +1,6 @@
 """From a request to who sent it."""
 
 import contextlib
-import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from relay.model.clock import Clock
 from relay.model.errors import StoreError
 from relay.render.clean import one_line
 from relay.server.access import places
+from relay.server.access.bearer import bearer, digest
 from relay.server.access.forms import given_token, refuse_forged
 from relay.server.access.sessions import Session, Sessions
 from relay.server.refused import Guesses, RefusedError
@@ -36,7 +36,8 @@ from relay.store import Store
 
 _log = structlog.get_logger("relay.server")
 
-_REALM: Final = 'Bearer realm="msr-relay"'
+REALM: Final = 'Bearer realm="msr-relay"'
+"""The value of WWW-Authenticate that asks for a token."""
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _TOUCH_EVERY: Final = timedelta(hours=1)
 _USER: Final = 120
@@ -102,7 +103,7 @@ class Access:
 
     async def _visit(self, request: web.Request) -> Visit:
         server = self._server()
-        secret = _bearer(request)
+        secret = bearer(request)
         if secret is not None:
             found = await self.entrance(secret)
             return Visit(Principal(found.name, found.scope, Via.TOKEN))
@@ -122,7 +123,7 @@ class Access:
         server, now = self._server(), self._clock.now()
         own = server.api_token
         # Hashes are of one length, so that a comparison does not tell that of the token.
-        if own is not None and hmac.compare_digest(_digest(secret), _digest(own.get_secret_value())):
+        if own is not None and hmac.compare_digest(digest(secret), digest(own.get_secret_value())):
             return self._own(own.get_secret_value())
         token = await self._look_up(secret)
         if token is not None and token.valid(now):
@@ -235,7 +236,7 @@ class Access:
             HTTPStatus.UNAUTHORIZED,
             "A token is missing.",
             "Log in with one, or send it: Authorization: Bearer TOKEN. msr-relay token create makes one.",
-            headers={"WWW-Authenticate": _REALM},
+            headers={"WWW-Authenticate": REALM},
         )
 
 
@@ -245,7 +246,8 @@ def require(principal: Principal, scope: Scope) -> None:
         raise RefusedError(
             HTTPStatus.FORBIDDEN,
             f"{principal.name} may not do this: it needs the scope {scope}, and has {principal.scope}.",
-            headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{scope}"'},
+            f"msr-relay token create NAME --scope {scope} makes a token that may.",
+            headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{scope}"'},
         )
 
 
@@ -258,19 +260,9 @@ def form_token(request: web.Request) -> str:
     return "" if visit is None or visit.form_token is None else visit.form_token
 
 
-def wanted() -> str:
-    """Return the value of WWW-Authenticate that asks for a token."""
-    return _REALM
-
-
 def _is_here(request: web.Request) -> bool:
     """Tell whether somebody on this machine sent a request, as far as can be told."""
     return places.on_loopback(request) and not places.forwarded(request)
-
-
-def _bearer(request: web.Request) -> str | None:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return (given.strip() or None) if scheme.lower() == "bearer" else None
 
 
 def _granted(request: web.Request, proxy: TrustedProxySettings) -> list[Scope]:
@@ -278,10 +270,6 @@ def _granted(request: web.Request, proxy: TrustedProxySettings) -> list[Scope]:
     said = ",".join(request.headers.getall(proxy.groups_header, ())) if proxy.groups_header else ""
     names = {each.strip() for each in said.split(",")}
     return [scope for name, scope in proxy.groups.items() if name in names]
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode(errors="surrogateescape")).digest()
 
 
 def _wrong(token: Token | None) -> RefusedError:
@@ -294,7 +282,7 @@ def _wrong(token: Token | None) -> RefusedError:
         HTTPStatus.UNAUTHORIZED,
         title,
         "It has to be one that msr-relay token create has made, or server.api_token.",
-        headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'},
+        headers={"WWW-Authenticate": f'{REALM}, error="invalid_token"'},
     )
 
 

@@ -2,21 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from relay.engine.operate import AmbiguousError, OrderError
 from relay.model.access import Principal
-from relay.model.errors import NotFoundError, RelayError, StoreError
+from relay.model.errors import RelayError, StoreError
 from relay.model.text import storable_tree
 from relay.server.access import require
 from relay.server.api.idempotency import HEADER, Once
 from relay.server.api.operation import Call, Operation
-from relay.server.api.problems import bad_request, fields, invalid, problem
+from relay.server.api.problems import bad_request, checked, problem, status_of
 from relay.server.bodies import read_body
 from relay.server.refused import RefusedError
 from relay.server.service import Service
@@ -24,11 +23,6 @@ from relay.server.turns import Turns
 
 ROOT: Final = "/api/v1"
 BODY_BYTES: Final = 256 * 1024
-_STATUSES: Final[Mapping[type[RelayError], HTTPStatus]] = {
-    NotFoundError: HTTPStatus.NOT_FOUND,
-    AmbiguousError: HTTPStatus.CONFLICT,
-    OrderError: HTTPStatus.UNPROCESSABLE_ENTITY,
-}
 
 Handle = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -95,15 +89,15 @@ async def _answered(
 async def _done(
     service: Service, who: Principal, request: web.Request, operation: Operation, sent: bytes
 ) -> str:
-    query = _checked(operation.query, _query(request))
-    body = None if operation.body is None else _checked(operation.body, _object(sent))
+    query = checked(operation.query, _query(request))
+    body = None if operation.body is None else checked(operation.body, _object(sent))
     path = {name: _clean(value) for name, value in request.match_info.items()}
     try:
         done = await operation.do(Call(service, who, path, query, body))
     except StoreError:
         raise
     except RelayError as error:
-        raise RefusedError(_STATUSES.get(type(error), HTTPStatus.CONFLICT), str(error)) from None
+        raise RefusedError(status_of(error), str(error)) from None
     if operation.answer is None:
         return ""
     document = done if isinstance(done, BaseModel) else operation.answer.model_validate(done)
@@ -122,13 +116,6 @@ def _query(request: web.Request) -> dict[str, Any]:
         values = [_clean(each) for each in request.query.getall(name)]
         found[name] = values[0] if len(values) == 1 else values
     return found
-
-
-def _checked(model: type[BaseModel], given: Mapping[str, Any]) -> BaseModel:
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        raise invalid(fields(error)) from None
 
 
 def _object(sent: bytes) -> dict[str, Any]:

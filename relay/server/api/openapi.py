@@ -147,7 +147,9 @@ def _responses(operation: Operation, names: Mapping[Any, Any]) -> dict[str, Any]
     done: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase}
     if operation.answer is not None:
         done["content"] = {"application/json": {"schema": names[(operation.answer, "serialization")]}}
-    if not operation.writes and operation.method == "GET":
+    known: dict[str, Any] = {}
+    if operation.method == "GET":
+        known = {"304": {"description": "as the client has it already, by its `If-None-Match`"}}
         done["headers"] = {"ETag": {"description": "of this answer", "schema": {"type": "string"}}}
     statuses = {*_ALWAYS, *operation.refusals, HTTPStatus.SERVICE_UNAVAILABLE}
     if operation.method == "GET":
@@ -168,4 +170,4 @@ def _responses(operation: Operation, names: Mapping[Any, Any]) -> dict[str, Any]
         }
         for status in sorted(statuses)
     }
-    return {str(int(operation.status)): done, **refused}
+    return {str(int(operation.status)): done, **known, **refused}

@@ -78,9 +78,9 @@ class Call(Generic[Q, B]):
 class Operation:
     """One thing that the API does. ``path`` is below the API's root; what ``do`` says of itself documents it.
 
-    ``answer`` is the type of what ``do`` returns, None for nothing. ``refusals`` are statuses that only this
-    operation answers with. ``harmless`` marks a POST that changes nothing, ``secret`` one whose answer must
-    not be kept, so that it takes no idempotency key.
+    ``answer`` is the type of what ``do`` returns, None for nothing. ``refusals`` are statuses that it answers
+    with beside those that all have. ``harmless`` marks a POST that changes nothing, ``secret`` one whose
+    answer must not be kept, so that it takes no idempotency key.
     """
 
     method: str

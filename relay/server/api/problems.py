@@ -1,17 +1,26 @@
 """Saying no to programs: RFC 9457."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, Field, ValidationError
 
 from relay.config.wording import message
+from relay.engine.operate import AmbiguousError, OrderError
+from relay.model.errors import NotFoundError, RelayError
 from relay.server import refused
 from relay.server.refused import RefusedError
 
 CONTENT_TYPE: Final = "application/problem+json"
+_STATUSES: Final[Mapping[type[RelayError], HTTPStatus]] = {
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    AmbiguousError: HTTPStatus.CONFLICT,
+    OrderError: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class FieldProblem(BaseModel):
@@ -47,12 +56,10 @@ def problem(found: RefusedError) -> web.Response:
     )
 
 
-def invalid(
-    fields: Sequence[refused.Field], status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY
-) -> RefusedError:
+def invalid(fields: Sequence[refused.Field]) -> RefusedError:
     """Return the refusal of values that cannot be used."""
     told = "; ".join(f"{each.name}: {each.message}" for each in fields)
-    return RefusedError(status, "This cannot be used.", f"{told}.", fields=fields)
+    return RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, "This cannot be used.", f"{told}.", fields=fields)
 
 
 def fields(error: ValidationError) -> list[refused.Field]:
@@ -68,6 +75,19 @@ def _place(loc: tuple[int | str, ...]) -> str:
     return text.lstrip(".") or "body"
 
 
-def bad_request(title: str, advice: str = "", **options: Any) -> RefusedError:
+def checked(model: type[M], given: Mapping[str, Any]) -> M:
+    """Return what is given as a model. Raises RefusedError."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise invalid(fields(error)) from None
+
+
+def status_of(error: RelayError) -> HTTPStatus:
+    """Return how an order is answered that cannot be carried out."""
+    return _STATUSES.get(type(error), HTTPStatus.CONFLICT)
+
+
+def bad_request(title: str, advice: str = "") -> RefusedError:
     """Return the refusal of what is no request of this API."""
-    return RefusedError(HTTPStatus.BAD_REQUEST, title, advice, **options)
+    return RefusedError(HTTPStatus.BAD_REQUEST, title, advice)

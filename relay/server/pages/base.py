@@ -1,22 +1,21 @@
 """What the pages have in common: who looks, what a form says, and saying no inside of the frame."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from relay.engine.operate import AmbiguousError, OrderError
 from relay.model.access import Principal, Scope
-from relay.model.errors import NotFoundError, RelayError, StoreError
+from relay.model.errors import RelayError, StoreError
 from relay.model.text import storable_tree
 from relay.server.access import form, form_token, require
 from relay.server.api.operation import Call, Nothing
 from relay.server.api.orders import carry_out
-from relay.server.api.problems import fields, invalid
+from relay.server.api.problems import checked, status_of
 from relay.server.refused import RefusedError
 from relay.server.service import Service
 
@@ -34,11 +33,6 @@ NAVIGATION: Final = (
     ("/api", "API"),
 )
 """The pages that every page leads to."""
-_STATUSES: Final[Mapping[type[RelayError], HTTPStatus]] = {
-    NotFoundError: HTTPStatus.NOT_FOUND,
-    AmbiguousError: HTTPStatus.CONFLICT,
-    OrderError: HTTPStatus.UNPROCESSABLE_ENTITY,
-}
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -132,7 +126,7 @@ def page(
         except StoreError:
             raise
         except RelayError as error:
-            status = _STATUSES.get(type(error), HTTPStatus.CONFLICT)
+            status = status_of(error)
             return refusal(visitor, RefusedError(status, _sentence(str(error))))
 
     return handle
@@ -147,14 +141,6 @@ def refusal(visitor: Visitor, refused: RefusedError) -> web.Response:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-
-
-def checked(model: type[M], given: Mapping[str, object]) -> M:
-    """Return what is given as a model. Raises RefusedError."""
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        raise invalid(fields(error)) from None
 
 
 def lead_to(path: str, **query: object) -> web.Response:

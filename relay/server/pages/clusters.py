@@ -7,7 +7,6 @@ from typing import Final
 
 from relay.model.alert import Alert, AlertState
 from relay.model.event import SubjectKind
-from relay.model.observation import Watch
 from relay.model.quorum import quorum
 from relay.model.severity import Severity
 from relay.server.service import Running, Watched
@@ -61,11 +60,6 @@ class ClusterView:
     replicas: tuple[ReplicaView, ...]
     watched: tuple[Watched, ...]
     firing: int
-
-
-def roll_scope(cluster: str) -> str:
-    """Return under which name the store keeps which replicas a cluster has (see ``Roll``)."""
-    return f"{Watch(cluster, STATUS)}/replicas"
 
 
 def cluster_view(cluster: ClusterSettings, running: Running, roll: Roll) -> ClusterView:

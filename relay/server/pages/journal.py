@@ -5,21 +5,12 @@ from typing import Final
 from urllib.parse import quote
 
 from aiohttp import web
-from pydantic import Field
 
-from relay.server.api.operation import Paged
-from relay.server.api.paging import cursor, seq_of
+from relay.server.api.resources.proofs import DeedDocument, Journal, list_journal
 from relay.server.pages.base import Visitor, page
 from relay.server.service import Service
-from relay.store import Deed, DeedQuery
 
 _PLACES: Final = {"alr": "alerts", "evt": "events", "dlv": "deliveries"}
-
-
-class _Wanted(Paged):
-    who: str | None = Field(None, max_length=200)
-    action: str | None = Field(None, max_length=100)
-    subject: str | None = Field(None, max_length=300)
 
 
 def routes(service: Callable[[], Service]) -> list[web.RouteDef]:
@@ -29,19 +20,17 @@ def routes(service: Callable[[], Service]) -> list[web.RouteDef]:
 
 async def show(visitor: Visitor) -> web.Response:
     """Show a page of what people did, the latest first."""
-    said = visitor.wanted(_Wanted)
-    wanted = DeedQuery(said.who, said.action, said.subject, before=seq_of(said.cursor), limit=said.limit)
-    found = await visitor.service.operator.store.views.deeds(wanted)
+    found = await list_journal(visitor.call(visitor.wanted(Journal)))
     return visitor.page(
         "journal",
-        deeds=[(each, place_of(each)) for each in found.rows],
-        next=cursor(found.next),
+        deeds=[(each, place_of(each)) for each in found.items],
+        next=found.next,
         cut=found.cut,
         said=visitor.query(),
     )
 
 
-def place_of(deed: Deed) -> str | None:
+def place_of(deed: DeedDocument) -> str | None:
     """Return the page of what somebody did something to, None if it has none."""
     if deed.action in ("enable", "disable", "test", "replay-dead"):
         return f"/channels/{quote(deed.subject, safe='')}"

@@ -11,13 +11,14 @@ from relay.channels import Channel
 from relay.engine.scene import Scene
 from relay.model.alert import Alert, AlertState
 from relay.model.delivery import ChannelHealth, DeliveryState
+from relay.model.observation import Watch
 from relay.server.api.documents import AlertDocument
 from relay.server.pages import charts
 from relay.server.pages.base import Visitor, page
-from relay.server.pages.clusters import ClusterView, cluster_view, roll_scope
+from relay.server.pages.clusters import STATUS, ClusterView, cluster_view
 from relay.server.service import Running, Service
 from relay.store import Backlog, Count, EventQuery, Statistics
-from relay.watch.roll import Roll
+from relay.watch.roll import Roll, roll_scope
 
 _FIRING: Final = 20
 _EVENTS: Final = 10
@@ -87,7 +88,7 @@ class Overview:
 async def _cluster_views(service: Service, running: Running) -> list[ClusterView]:
     found = []
     for cluster in service.settings.clusters:
-        written = await service.operator.store.cursor(roll_scope(cluster.name))
+        written = await service.operator.store.cursor(roll_scope(Watch(cluster.name, STATUS)))
         found.append(cluster_view(cluster, running, Roll.read(written)))
     return found
 

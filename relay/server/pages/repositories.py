@@ -10,14 +10,13 @@ from relay.engine.history import said
 from relay.model.errors import NotFoundError
 from relay.model.trust import Kept
 from relay.server.api.operation import Params
-from relay.server.api.paging import cursor, seq_of
+from relay.server.api.paging import cursor, name_of, seq_of
+from relay.server.api.resources.proofs import Repositories
 from relay.server.pages.base import Visitor, page
-from relay.server.pages.names import after_of, cursor_of
 from relay.server.service import Service
-from relay.store import RepositoryQuery, Stretch, TrustStanding, standing_of
+from relay.store import RepositoryQuery, Stretch, standing_of
 from relay.trust import State, listing
 
-_LIMIT: Final = 50
 _ENTRIES: Final = 50
 _TAGS: Final = 200
 _STANDINGS: Final = (
@@ -27,14 +26,6 @@ _STANDINGS: Final = (
     ("deleted", "Deleted"),
     ("unexamined", "Not examined"),
 )
-
-
-class _Wanted(Params):
-    cursor: str | None = Field(None, max_length=1000)
-    cluster: str | None = Field(None, max_length=200)
-    namespace: str | None = Field(None, max_length=300)
-    standing: TrustStanding | None = None
-    search: str | None = Field(None, max_length=200)
 
 
 class _History(Params):
@@ -51,16 +42,13 @@ def routes(service: Callable[[], Service]) -> list[web.RouteDef]:
 
 async def show_list(visitor: Visitor) -> web.Response:
     """Show a page of repositories, in the order of their names."""
-    given = visitor.wanted(_Wanted)
-    found = await visitor.service.operator.store.views.repositories(
-        RepositoryQuery(
-            given.cluster, given.namespace, given.standing, given.search, after_of(given.cursor), _LIMIT
-        )
-    )
+    given = visitor.wanted(Repositories)
+    wanted = RepositoryQuery(**given.model_dump(exclude={"cursor"}), after=name_of(given.cursor))
+    found = await visitor.service.operator.store.views.repositories(wanted)
     return visitor.page(
         "repositories",
         repositories=[(each, standing_of(each), _count(each)) for each in found.rows],
-        next=cursor_of(found.next),
+        next=cursor(found.next),
         cut=found.cut,
         said=visitor.query(),
         standings=_STANDINGS,

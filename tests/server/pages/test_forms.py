@@ -8,16 +8,21 @@ from urllib.parse import quote
 import pytest
 
 from relay.channels.webhook import Webhook
+from relay.engine.matching import Matcher
+from relay.engine.rules import Match
 from relay.engine.sending import Sender
 from relay.http import Http
 from relay.model.access import Scope
 from relay.model.delivery import ChannelState, DeliveryState
+from relay.model.event import Subject, SubjectKind
 from relay.render import Renderer
+from relay.server.pages.silences import prefilled
 from relay.store import DeedQuery, DeliveryQuery
 from tests.real.webhooks import Answer, Receiver
 from tests.server.conftest import ALERT, EVENT, Site
 from tests.server.pages.filled import fill
 from tests.server.people import FORM, LoggedIn, log_in, token
+from tests.store import things
 
 
 @pytest.fixture
@@ -106,7 +111,7 @@ class TestSilences:
             ({"length": "9y"}, "choose for how long"),
             ({"comment": " "}, "say what it is for"),
             ({"labels": "team"}, "team is no label"),
-            ({"severity": "awful"}, "severity"),
+            ({"severity": "awful"}, "awful"),
         ],
     )
     async def test_what_is_wrong_is_said_and_what_was_typed_stays(
@@ -125,8 +130,13 @@ class TestSilences:
         _, page = await full.get("/alerts/alr_strange", headers=who.reading)
         assert re.search(r'name="type" value="trust\.invalid"', page)
         # What stands for something in a glob stands for itself.
-        _, page = await full.get("/silences?repository=prod/app", headers=who.reading)
-        assert 'name="repository" value="prod/app"' in page
+        one = Subject(SubjectKind.REPOSITORY, "prod/a*p[1]")
+        found = prefilled(things.alert("alr_1", type="trust.invalid", cluster="a?b", subject=one))
+        assert found == {"type": "trust.invalid", "cluster": "a[?]b", "repository": "prod/a[*]p[[]1]"}
+        match = Matcher(Match.model_validate({name: [value] for name, value in found.items()}))
+        assert match.takes(things.alert("alr_2", type="trust.invalid", cluster="a?b", subject=one))
+        other = Subject(SubjectKind.REPOSITORY, "prod/aXp1")
+        assert not match.takes(things.alert("alr_3", type="trust.invalid", cluster="a?b", subject=other))
 
 
 class TestDeliveries:

@@ -11,8 +11,10 @@ from relay.config import format_duration
 from relay.engine.orders import Text
 from relay.engine.trial import TEST, send_test
 from relay.model.access import Scope
+from relay.model.catalogue import CATALOGUE
 from relay.model.delivery import ChannelHealth, DeliveryState, Outcome
 from relay.model.errors import NotFoundError
+from relay.model.near import near
 from relay.model.samples import sample
 from relay.server.api.documents import ChannelDocument, TargetDocument
 from relay.server.api.operation import Call, Document, Nothing, Operation, Params
@@ -143,7 +145,8 @@ async def test_channel(call: Call[Nothing, TestMessage]) -> TestResult:
         event = sample(call.body.type)
     except KeyError:
         raise RefusedError(
-            HTTPStatus.UNPROCESSABLE_ENTITY, f"There is no event type {call.body.type}."
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"There is no event type {call.body.type}: {near(call.body.type, CATALOGUE)}.",
         ) from None
     operator, author = service.operator, by(call.who, call.body.by)
     await operator.store.record(Deed(operator.clock.now(), author, "test", name, call.body.type))

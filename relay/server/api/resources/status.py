@@ -1,4 +1,4 @@
-"""The relay itself: whether it does its job, and what users did to it."""
+"""The relay itself: whether it does its job, and who asks."""
 
 from typing import Final
 
@@ -29,7 +29,7 @@ class WhoDocument(Document):
 
     name: str
     scope: Scope
-    via: str = Field(description="token, session, proxy or anonymous")
+    via: str = Field(description="token, session, proxy, or local: nobody had to say")
 
 
 async def show_status(call: Call[Nothing, None]) -> StatusDocument:

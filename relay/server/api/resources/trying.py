@@ -4,7 +4,7 @@ import re
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from relay.engine.explanation_document import Explanation
 from relay.engine.showing import Shape
@@ -12,7 +12,7 @@ from relay.model.access import Scope
 from relay.model.delivery import Reason
 from relay.model.event import Status
 from relay.render import TemplateError
-from relay.server.api.operation import Call, Document, Nothing, Operation, Params
+from relay.server.api.operation import Call, Document, Nothing, Operation, Params, Time
 from relay.server.api.resources.rules import TAG
 from relay.server.trying import MANY, TYPED, Given, Wanted, explained, look
 
@@ -108,7 +108,7 @@ class ExplainRequest(Params):
     """The event of which it is to be said what would become of it."""
 
     event: GivenEvent
-    at: AwareDatetime | None = Field(None, description="when it happens; by default now")
+    at: Time | None = Field(None, description="when it happens; by default now")
 
 
 async def preview_template(call: Call[Nothing, PreviewRequest]) -> PreviewDocument:
