@@ -1,5 +1,6 @@
 # docker build -t msr-relay .
-# docker run --read-only --tmpfs /tmp -v msr-relay:/var/lib/msr-relay -v ./relay.yaml:/etc/msr-relay/relay.yaml:ro msr-relay
+# docker run --rm -v msr-relay:/var/lib/msr-relay msr-relay token create NAME --scope admin
+# docker run -p 127.0.0.1:8080:8080 --read-only --tmpfs /tmp -v msr-relay:/var/lib/msr-relay -v ./relay.yaml:/etc/msr-relay/relay.yaml:ro msr-relay
 #
 # Any image with Python 3.11 to 3.14 at the same path in both stages will do.
 ARG BASE=python:3.13-slim

@@ -3,8 +3,8 @@
     python -m bench.operators [SECONDS]
 
 Messages are posted to a hook of a relay that runs, twenty a second, and a webhook receiver notes how long
-each took to come. In the same run that is measured alone, then while 200 readers list alerts, events and
-deliveries once a second and 50 listen to the live stream, then while the 200 read as fast as they can.
+each took to come. In the same run that is measured alone, then while 200 readers ask once a second for one of
+six paths each, from alerts to status, and 50 listen to the live stream, then while the 200 do not pause.
 """
 
 import asyncio

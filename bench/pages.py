@@ -56,13 +56,19 @@ async def measure(count: int) -> None:
             running(folder, {"channels": _CHANNELS}) as url,
             aiohttp.ClientSession(url, headers=HEADERS) as session,
         ):
-            print(f"{'path':38} {'first':>8} {'min':>8} {'median':>8} {'max':>8}  ms   size")
+            print(f"{'path':38} {'first':>8} {'min':>8} {'median':>8} {'max':>8}  ms  ratio   size")
+            yardstick = 0.0
             for path in PATHS:
-                await look(session, path)
+                found, size = await look(session, path)
+                first, *rest = found
+                median = statistics.median(rest)
+                yardstick = yardstick or median
+                figures = " ".join(f"{each:8.1f}" for each in (first, min(rest), median, max(rest)))
+                print(f"{path:38} {figures}  {median / yardstick:7.1f}   {size / 1024:.0f} KiB")
 
 
-async def look(session: aiohttp.ClientSession, path: str) -> None:
-    """Ask for one path several times."""
+async def look(session: aiohttp.ClientSession, path: str) -> tuple[list[float], int]:
+    """Ask for one path several times; return how many milliseconds each took, and the size in bytes."""
     took, size = [], 0
     for _ in range(_TIMES + 1):
         began = time.perf_counter()
@@ -70,9 +76,7 @@ async def look(session: aiohttp.ClientSession, path: str) -> None:
             size = len(await answer.read())
             assert answer.status == 200, (path, answer.status)
         took.append((time.perf_counter() - began) * 1000)
-    first, *rest = took
-    figures = " ".join(f"{each:8.1f}" for each in (first, min(rest), statistics.median(rest), max(rest)))
-    print(f"{path:38} {figures}       {size / 1024:.0f} KiB")
+    return took, size
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from relay.cli.moments import ending, local, moment, span
 from relay.cli.opening import configure, existing_store, finder
 from relay.cli.orders import give, ordered, user
 from relay.cli.output import clean, console, distinct, print_fields, print_json, problem_line, table, word
-from relay.engine.matching import words
+from relay.engine.matching import either, words
 from relay.engine.operate import OrderError
 from relay.engine.orders import MakeSilence, OnSilence, silence_document
 from relay.engine.rules import Match
@@ -116,11 +116,7 @@ def _about(silence: Silence) -> Text:
 
 def interval_words(interval: Mapping[str, Any]) -> str:
     """Return an interval in its own words: `weekdays: sat, sun, times: 02:00-04:00, zone: Europe/Berlin`."""
-    return ", ".join(f"{name}: {_words(value)}" for name, value in interval.items())
-
-
-def _words(value: Any) -> str:
-    return " or ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return ", ".join(f"{name}: {either(value)}" for name, value in interval.items())
 
 
 def add(config: Path | None, wanted: Wanted, by: str | None, *, dry: bool, as_json: bool) -> None:

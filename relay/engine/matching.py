@@ -85,8 +85,9 @@ def words(matchers: Mapping[str, Any]) -> str:
     """Return what is matched in the words of a rule: `type: trust.*, cluster: prod`."""
     flat = {name: value for name, value in matchers.items() if name != "labels" and value is not None}
     flat |= {f"labels.{name}": value for name, value in matchers.get("labels", {}).items()}
-    return ", ".join(f"{name}: {_either(value)}" for name, value in flat.items())
+    return ", ".join(f"{name}: {either(value)}" for name, value in flat.items())
 
 
-def _either(value: Any) -> str:
+def either(value: Any) -> str:
+    """Return the values of one matcher, of which any will do, in words."""
     return " or ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

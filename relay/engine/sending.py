@@ -21,7 +21,6 @@ from relay.model.delivery import Delivery, Message, Outcome, Sent, TargetOutcome
 from relay.model.event import Event, Status
 from relay.model.silence import Acknowledgement
 from relay.model.steps import Reach, Step, pass_by
-from relay.model.telemetry import Telemetry
 from relay.model.text import without_links
 from relay.render import Renderer, RuleAbout, Telling, TemplateError, nothing, payload, plain_text
 from relay.store import Claim
@@ -63,7 +62,7 @@ class Sender:
     rules: Callable[[], Mapping[str, Rule]] = field(default=dict)
     acknowledged: Callable[[str], Acknowledgement | None] = field(default=nothing)
     acknowledge_url: Callable[[str], str | None] = field(default=nothing)
-    traceparent: Callable[[Delivery], str | None] = field(default=Telemetry().traceparent)
+    traceparent: Callable[[Delivery], str | None] = field(default=nothing)
 
     @property
     def sizes(self) -> Sizes:

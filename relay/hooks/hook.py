@@ -1,7 +1,7 @@
 """A hook: a path of the relay to which one sender may post, with a secret."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pydantic import SecretStr
@@ -31,13 +31,9 @@ class Hook:
         return Watch(self.cluster, f"hooks/{self.name}")
 
 
-async def _to_nobody(_report: Report) -> None:
-    raise AssertionError("there is no hook, so nothing is posted")
-
-
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """The hooks by name, and what takes their reports: it returns once they are committed, or StoreError."""
 
-    by_name: Mapping[str, Hook] = field(default_factory=dict)
-    take: Callable[[Report], Awaitable[None]] = _to_nobody
+    by_name: Mapping[str, Hook]
+    take: Callable[[Report], Awaitable[None]]

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from relay.hooks.hook import Hook
+from relay.http import redact
 from relay.model.event import Subject, SubjectKind
 from relay.model.hook_details import HookUnreadable
 from relay.model.hook_types import UNREADABLE
@@ -17,8 +18,9 @@ _LOOKED_AT: Final = 10 * _EXCERPT
 
 def trouble(hook: Hook, reason: str, excerpt: str, at: datetime) -> Fact:
     """Return the fact. There is one an hour for each hook: whoever posts cannot flood people with it."""
+    secret = hook.secret.get_secret_value()
     # Whoever configured the sender wrongly may have put the secret there.
-    shown = excerpt.replace(hook.secret.get_secret_value(), "***")[:_LOOKED_AT]
+    shown = redact(excerpt[: _LOOKED_AT + len(secret)], [secret])[:_LOOKED_AT]
     return Fact(
         type=UNREADABLE,
         identity=(hook.name, f"{at:%Y-%m-%dT%H}"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -138,8 +138,8 @@ class Telemetry:
 class Several(Telemetry):
     """Tells several what it is told. None of them can do harm: their errors go to ``failed``."""
 
-    members: Sequence[Telemetry] = field(default=())
-    failed: Callable[[Exception], None] = field(default=lambda _error: None)
+    members: Sequence[Telemetry]
+    failed: Callable[[Exception], None]
 
     def looking(self, watch: Watch, at: datetime) -> None:
         """Tell each."""

@@ -34,7 +34,7 @@ class Aside:
     """One process that renders one thing after the other; it is started when it is first needed.
 
     A template gets ``seconds`` and ``memory`` (bytes); after one that takes more, or that brings the process
-    down, a new one is started. It knows no settings, no secrets and no store: its environment is empty.
+    down, a new one is started. It knows no settings, no secrets and no store: it inherits no environment.
     """
 
     def __init__(self, *, seconds: float = SECONDS, memory: int = MEMORY, waiting: int = WAITING) -> None:

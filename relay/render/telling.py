@@ -44,8 +44,8 @@ class Entry:
     links: Mapping[str, str] = field(default_factory=dict)
 
 
-def nothing(_thread: str) -> None:
-    """Return None: nothing is known about any thread."""
+def nothing(_about: object) -> None:
+    """Return None: nothing is known, whatever it is asked about."""
 
 
 @dataclass(frozen=True, slots=True)

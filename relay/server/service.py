@@ -65,7 +65,7 @@ class Service:
     random_bytes: Callable[[int], bytes]
     running: Callable[[], Running]
     aside: Aside
-    hooks: Hooks = field(default_factory=Hooks)
+    hooks: Hooks
 
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -14,6 +14,8 @@ from pydantic import SecretStr
 
 from relay.engine.operate import Operator
 from relay.engine.routing import Expression, Router
+from relay.hooks import Hooks
+from relay.model.observation import Report
 from relay.model.plan import Plan
 from relay.model.silence import Acknowledgement
 from relay.render import Pages, Renderer
@@ -44,6 +46,10 @@ def _any(_source: str) -> Expression:
     return lambda _event: True
 
 
+async def _refuse(_report: Report) -> None:
+    raise AssertionError("no hook is configured")
+
+
 @dataclass
 class Site:
     """The listener, and what stands behind it; what it works with may be changed between requests."""
@@ -72,6 +78,7 @@ class Site:
             settings=self.settings,
             access=self.access,
             random_bytes=secrets.token_bytes,
+            hooks=Hooks({}, _refuse),
             running=lambda: self.running,
             aside=self.aside,
         )

@@ -139,9 +139,13 @@ def test_who_prefers_openmetrics_gets_it(metrics: Metrics) -> None:
     assert body.endswith(b"# EOF\n")
 
 
+def raise_it(error: Exception) -> None:
+    raise error
+
+
 def test_several_are_told_alike() -> None:
     counting = [Metrics(ManualClock(NOW)), Metrics(ManualClock(NOW))]
-    both = Several([*counting, Telemetry()])
+    both = Several([*counting, Telemetry()], raise_it)
     both.looking(PING, NOW)
     both.looked(Looked(PING, LookOutcome.READ, 1))
     both.committed(PING, Plan(events=(event("evt_1"),)))

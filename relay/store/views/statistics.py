@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, case, func, select, type_coerce
 
 from relay.model.delivery import HELD_BACK, DeliveryState
+from relay.model.evidence import microseconds
 from relay.store.schema import deliveries
 from relay.store.views.outbox import COUNTED, Count, count_states
 
@@ -84,7 +85,7 @@ class _Sum:
 def statistics(connection: Connection, now: datetime, every: timedelta, slots: int) -> Statistics:
     """Return what finished in so many slots, the last of which holds ``now``."""
     width = every // timedelta(microseconds=1)
-    first = _micros(now) // width - slots + 1
+    first = microseconds(now) // width - slots + 1
     finished = type_coerce(deliveries.c.finished_at, BigInteger)
     # Not finished at any time before: a query that says so uses the partial index.
     span = [deliveries.c.finished_at.is_not(None), finished >= first * width]
@@ -212,10 +213,6 @@ def _backlog(connection: Connection, channel: str, now: datetime, most: int) -> 
         oldest,
         count_states(connection, channel, most, sorted(HELD_BACK)),
     )
-
-
-def _micros(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 def _moment(micros: int) -> datetime:
