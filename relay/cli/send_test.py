@@ -17,9 +17,9 @@ from relay.cli.opening import configure
 from relay.cli.orders import user
 from relay.cli.output import clean, console, print_json, word
 from relay.engine.given import Found
+from relay.engine.send_test import Trial
+from relay.engine.send_test import send_test as trial_of
 from relay.engine.sending import Sender
-from relay.engine.trial import Trial
-from relay.engine.trial import send_test as trial_of
 from relay.http import Http
 from relay.model.clock import SystemClock
 from relay.model.errors import Exit, NotFoundError

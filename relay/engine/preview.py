@@ -19,7 +19,7 @@ _DOUBTS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class Sketch:
     """A message to look at: for a channel or, where there is none, a kind of channel; and what it tells.
 
     ``template`` is the name of one; None: that of the event's type. ``typed`` are templates by the part that
@@ -50,26 +50,26 @@ class Preview:
     error: TemplateError | None = None
 
 
-async def preview(draft: Draft, aside: Aside, renderer: Renderer, zone: str, now: datetime) -> Preview:
+async def preview(sketch: Sketch, aside: Aside, renderer: Renderer, zone: str, now: datetime) -> Preview:
     """Return how a message would look. ``renderer`` has the configured templates.
 
     Raises NotFoundError for a template or part that there is not, TooManyError and RenderingError.
     """
     try:
-        parts = await aside.render(_job(draft, renderer, zone, now))
+        parts = await aside.render(_job(sketch, renderer, zone, now))
     except TemplateError as error:
-        return Preview(draft.kind, error=error)
-    return await asyncio.to_thread(_composed, draft, parts, now)
+        return Preview(sketch.kind, error=error)
+    return await asyncio.to_thread(_composed, sketch, parts, now)
 
 
-def _job(draft: Draft, renderer: Renderer, zone: str, now: datetime) -> Job:
-    kind, telling = draft.kind, draft.telling
+def _job(sketch: Sketch, renderer: Renderer, zone: str, now: datetime) -> Job:
+    kind, telling = sketch.kind, sketch.telling
     wanted = channel_type(kind)
-    name = draft.template or telling.type
-    for part in draft.typed or ():
+    name = sketch.template or telling.type
+    for part in sketch.typed or ():
         if part not in wanted.PARTS:
             raise NotFoundError(f"{kind} has no part {part}: {near(part, wanted.PARTS)}")
-    own = name if draft.typed else own_template(renderer, kind, name, telling.type)
+    own = name if sketch.typed else own_template(renderer, kind, name, telling.type)
     link = sample_link(renderer.public_url) if renderer.public_url else None
     return Job(
         kind,
@@ -77,7 +77,7 @@ def _job(draft: Draft, renderer: Renderer, zone: str, now: datetime) -> Job:
         telling,
         now,
         template=own,
-        typed={f"{kind}/{name}.{part}.j2": text for part, text in (draft.typed or {}).items()},
+        typed={f"{kind}/{name}.{part}.j2": text for part, text in (sketch.typed or {}).items()},
         directories=renderer.directories,
         zone=zone,
         public_url=renderer.public_url,
@@ -85,8 +85,8 @@ def _job(draft: Draft, renderer: Renderer, zone: str, now: datetime) -> Job:
     )
 
 
-def _composed(draft: Draft, parts: Mapping[str, str], now: datetime) -> Preview:
-    telling, channel = draft.telling, draft.channel
+def _composed(sketch: Sketch, parts: Mapping[str, str], now: datetime) -> Preview:
+    telling, channel = sketch.telling, sketch.channel
     message = Message(
         id=telling.delivery,
         type=telling.type,
@@ -98,7 +98,7 @@ def _composed(draft: Draft, parts: Mapping[str, str], now: datetime) -> Preview:
         parts=parts,
         whole=not telling.grouped,
     )
-    found = Preview(draft.kind, parts, message)
+    found = Preview(sketch.kind, parts, message)
     if channel is None:
         return found
     try:
@@ -110,5 +110,5 @@ def _composed(draft: Draft, parts: Mapping[str, str], now: datetime) -> Preview:
         said = "what it makes is nested too deeply"
     else:
         return replace(found, body=body, headers=headers, doubts=doubts)
-    name = f"{draft.kind}/{draft.template or telling.type}"
+    name = f"{sketch.kind}/{sketch.template or telling.type}"
     return replace(found, error=TemplateError(name, None, said))

@@ -13,7 +13,7 @@ from relay.engine.draft import Rules
 from relay.engine.explanation import GROUPS, Explained, explain
 from relay.engine.given import EventError, Found, given_document, given_type
 from relay.engine.inhibition import Inhibitions
-from relay.engine.preview import Draft, Preview, preview
+from relay.engine.preview import Preview, Sketch, preview
 from relay.engine.showing import GROUP, ReasonError, Shape, aged, telling_of
 from relay.model.errors import NotFoundError
 from relay.model.near import near
@@ -77,8 +77,8 @@ async def look(service: Service, wanted: Wanted) -> Looked:
         event = found.event if given.type is None else aged(found.event, wanted.shape.reason, now)
         mixed = name == GROUP and plain
         telling = telling_of(event, wanted.shape, wanted.channel or "sample", mixed=mixed)
-        draft = Draft(kind, channel or sample_channel(kind), telling, name or None, wanted.typed)
-        seen = await preview(draft, service.aside, service.renderer, service.settings.timezone, now)
+        sketch = Sketch(kind, channel or sample_channel(kind), telling, name or None, wanted.typed)
+        seen = await preview(sketch, service.aside, service.renderer, service.settings.timezone, now)
     return Looked(found, name or telling.type, wanted.channel, seen)
 
 

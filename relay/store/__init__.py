@@ -4,7 +4,6 @@ from relay.store.errors import CursorMovedError
 from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.pruning import Cut
 from relay.store.queue import Claim, Waiting
-from relay.store.queues import Queue
 from relay.store.reads import Filter
 from relay.store.requests import Request
 from relay.store.schema import ALIVE
@@ -27,6 +26,7 @@ from relay.store.views import (
     Views,
     standing_of,
 )
+from relay.store.views.queues import Queue
 from relay.store.writes import Deed, Settlement
 
 __all__ = [

@@ -16,14 +16,15 @@ from relay.model.plan import Group, Plan, Rewrite
 from relay.model.silence import Acknowledgement, Silence
 from relay.model.steps import Step
 from relay.model.trust import Kept
-from relay.store import access, evidence, pruning, queue, queues, reads, requests, trust, writes
+from relay.store import access, evidence, pruning, queue, reads, requests, trust, writes
 from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.opened import Opened
 from relay.store.pruning import Cut
 from relay.store.queue import Claim, Waiting
-from relay.store.queues import Queue
 from relay.store.reads import Filter
 from relay.store.requests import Request
+from relay.store.views import queues
+from relay.store.views.queues import Queue
 from relay.store.writes import Deed, Replays, Settlement
 
 

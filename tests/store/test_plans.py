@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Engine
 from relay.model.alert import AlertState
 from relay.model.delivery import DeliveryState, Reason
 from relay.model.plan import Plan, Rewrite
-from relay.store import Cut, Deed, Store, pruning, queue, queues, reads, writes
+from relay.store import Cut, Deed, Store, pruning, queue, reads, writes
 from relay.store.database import connect, parse_url
+from relay.store.views import queues
 from tests.store.things import NOW, alert, delivery, event, later, settled
 
 SEQS = set(range(1, 1500))

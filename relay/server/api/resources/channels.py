@@ -9,7 +9,7 @@ from pydantic import Field
 from relay.channels import Channel
 from relay.config import format_duration
 from relay.engine.orders import Text
-from relay.engine.trial import TEST, send_test
+from relay.engine.send_test import TEST, send_test
 from relay.model.access import Scope
 from relay.model.catalogue import CATALOGUE
 from relay.model.delivery import ChannelHealth, DeliveryState, Outcome
