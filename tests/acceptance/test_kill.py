@@ -76,13 +76,18 @@ def test_killed_while_it_groups_everything_is_told_in_groups(
     assert relay.stop() == 0
     twice = [name for name, count in Counter(_listed(webhooks)).items() if count > 1]
     assert not twice, "each is told by one message"
-    bodies = {got.headers["webhook-id"] for got in webhooks.requests.items}
+    bodies = {got.headers["webhook-id"] for got in webhooks.requests.items if got.path == "/soc"}
     assert len(bodies) < len(deleted), "they came in groups"
 
 
 def _listed(webhooks: Receiver) -> list[str]:
     """The repositories of all messages, those of one that came again once."""
-    messages = {got.headers["webhook-id"]: json.loads(got.body) for got in webhooks.requests.items}
+    # Another test's relay may still ask for what was at this port before.
+    messages = {
+        got.headers["webhook-id"]: json.loads(got.body)
+        for got in webhooks.requests.items
+        if got.path == "/soc"
+    }
     return [
         item["data"]["subject"]["name"]
         for body in messages.values()
