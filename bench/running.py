@@ -35,12 +35,12 @@ async def running(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[st
     fixed = {
         "store": store_of(folder),
         "server": {"listen": url, "api_token": TOKEN},
-        "log": {"level": "error"},
     }
     file = folder / "relay.yaml"
     file.write_text(yaml.safe_dump({**fixed, **settings}))
     command = [sys.executable, "-m", "relay", "run", "--config", str(file)]
-    process = subprocess.Popen(command)  # noqa: ASYNC220
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: ASYNC220
     try:
         await _ready(f"http://{url}")
         yield f"http://{url}"

@@ -62,7 +62,7 @@ class Sink:
 
 @contextmanager
 def sink(*, keep: bool = False, seconds: Callable[[str], float] | None = None) -> Iterator[Sink]:
-    """Run a sink. ``keep``: it keeps what comes. ``seconds``: how long it waits with its answer, of a path."""
+    """Run a sink. ``keep``: it keeps what comes. ``seconds``: of a path, how long its answer waits."""
     here, there = multiprocessing.Pipe()
     spawning = multiprocessing.get_context("fork")
     process = spawning.Process(target=_serve, args=(there, keep, seconds), daemon=True)

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,15 @@ from tests.real.loops import free_port
 
 # A crash of the machine may lose the tests' data: that makes it several times as fast.
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+DURABLE: dict[str, str] = {}
+"""PostgreSQL's own defaults: what a benchmark measures."""
 
 
 class Postgres:
     """One cluster, many databases."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] = QUICK) -> None:
+        self._settings = settings
         self._programs = parts.need("postgresql")
         # Not below pytest's own folder: that is closed to other users, and a socket's path is limited.
         self._home = Path(tempfile.mkdtemp(prefix="relay-pg-"))
@@ -36,7 +40,11 @@ class Postgres:
 
     def start(self) -> None:
         """Returns when it takes connections."""
-        settings = QUICK | {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self._home)}
+        settings = {
+            **self._settings,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self._home),
+        }
         options = " ".join(
             f"-c {name}={value}" for name, value in (settings | {"port": str(self.port)}).items()
         )
