@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from relay.config.durations import Duration, off_is_none
-from relay.http import Http, redact
+from relay.http import Http, Redactor
 from relay.model.delivery import Message, Sent
 from relay.model.text import storable, without_links
 
@@ -212,8 +212,14 @@ class Channel(Section, ABC):
         if not text:
             return ""
         # Before the lines become one: quoted-printable breaks links into lines.
-        clean = " ".join(redact(without_links(storable(text)), self.secrets()).split())
-        return cut("".join(c if c.isprintable() else "\ufffd" for c in clean), ANSWER_CHARACTERS)
+        clean = " ".join(self._redactor(without_links(storable(text))).split())
+        if not clean.isprintable():
+            clean = "".join(c if c.isprintable() else "\ufffd" for c in clean)
+        return cut(clean, ANSWER_CHARACTERS)
+
+    @cached_property
+    def _redactor(self) -> Redactor:
+        return Redactor(self.secrets())
 
     @cached_property
     def _secrets(self) -> tuple[str, ...]:

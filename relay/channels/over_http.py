@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Never
+from typing import Final, Never
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
@@ -89,7 +89,7 @@ def http_url(url: SecretStr) -> SecretStr:
 def read_json(body: str) -> object:
     """The document that a template made; BadBody when it is not JSON (RFC 8259, so without NaN)."""
     try:
-        document: object = json.loads(body, parse_constant=_no_constant)
+        document: object = _JSON.decode(body)
     except (ValueError, RecursionError) as error:
         raise BadBody(f"the template makes no valid JSON: {error}") from None
     return document
@@ -97,3 +97,6 @@ def read_json(body: str) -> object:
 
 def _no_constant(name: str) -> Never:
     raise ValueError(f"{name} is no JSON")
+
+
+_JSON: Final = json.JSONDecoder(parse_constant=_no_constant)

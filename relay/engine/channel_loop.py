@@ -1,35 +1,35 @@
 """The loop of one channel: it claims what is due, sends it, and records how it went."""
 
 import asyncio
+import contextlib
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from relay.engine.decisions import as_they_were, log_attempt, log_rewrite
-from relay.engine.gate import Patience, disable, judge, opens_at, probing
+from relay.engine.decisions import as_they_were, log_rewrite
+from relay.engine.gate import Gate, Patience, disable
 from relay.engine.limits import Window
 from relay.engine.own import News
-from relay.engine.reminders import follow_ups
+from relay.engine.recording import STORE_PAUSE, Recorder
 from relay.engine.review import digest, review
 from relay.engine.scene import Scene
 from relay.engine.sending import Sender, Try
-from relay.engine.verdict import Result, next_state
+from relay.engine.verdict import Result
 from relay.model.clock import Clock
-from relay.model.delivery import Attempt, ChannelHealth, ChannelState, Delivery, DeliveryState, Outcome
+from relay.model.delivery import ChannelHealth, Outcome
 from relay.model.errors import StoreError
 from relay.model.plan import Rewrite
 from relay.model.steps import Reach, Step, pass_by
-from relay.model.telemetry import Attempted, Telemetry
-from relay.store import Claim, Settlement, Store, Waiting
+from relay.model.telemetry import Telemetry
+from relay.store import Claim, Store, Waiting
 
 _log = structlog.get_logger("relay.dispatch")
 
 _BATCH = 64
-_STORE_PAUSE = 1.0
 _FRESH = 0.5
 """Seconds for which the last look at a claim counts; what waits longer for its turn is looked at again."""
 
@@ -55,14 +55,24 @@ class ChannelLoop:
         """``look_again``: seconds after which it looks unasked: a command may have written to the store."""
         channel = sender.channel
         self.channel = channel
-        self.health = health or ChannelHealth(channel.name)
         self._sender = sender
         self._store = store
         self._clock = clock
-        self._random = source
         self._news = news
         self._scene = scene
-        self._patience = patience
+        self._gate = Gate(health or ChannelHealth(channel.name), clock, patience)
+        self._recorder = Recorder(
+            channel,
+            store,
+            clock,
+            source,
+            news,
+            self._gate,
+            scene=scene,
+            telemetry=telemetry,
+            recorded=self._recorded,
+            turned=self._give_back,
+        )
         self._reach = reach
         self._look_again = look_again
         self._telemetry = telemetry
@@ -76,7 +86,12 @@ class ChannelLoop:
         self._taken: set[int] = set()
         self._sending: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._gate: tuple[ChannelHealth | None, float] = (None, 0.0)
+        self._over = asyncio.Event()
+
+    @property
+    def health(self) -> ChannelHealth:
+        """How the channel is."""
+        return self._gate.health
 
     def wake(self) -> None:
         """Look for something to send: there may be more, or what there is may have changed."""
@@ -85,17 +100,26 @@ class ChannelLoop:
 
     async def run(self) -> None:
         """Send until stopped."""
+        recording = asyncio.create_task(self._recorder.run(), name=f"record {self.channel.name}")
+        try:
+            await self._send_on()
+            await self._over.wait()
+        finally:
+            recording.cancel()
+            await asyncio.gather(recording, return_exceptions=True)
+
+    async def _send_on(self) -> None:
         while not self._stopping:
             self._awake.clear()
             try:
                 pause = await self._send_what_may_go()
             except StoreError as error:
                 self._news.store_failed(error)
-                pause = _STORE_PAUSE
+                pause = STORE_PAUSE
             except Exception:
                 # A bug must not silence a channel: it is logged each time, and the loop goes on.
                 _log.exception("a channel's loop failed", channel=self.channel.name)
-                pause = _STORE_PAUSE
+                pause = STORE_PAUSE
             await self._clock.wait(self._awake, pause)
 
     async def stop(self, grace: float) -> None:
@@ -103,23 +127,30 @@ class ChannelLoop:
         self._stopping = True
         self.wake()
         self._ready.clear()
-        if self._sending:
-            await asyncio.wait(self._sending, timeout=grace)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._all_recorded()
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
+        self._over.set()
+
+    async def _all_recorded(self) -> None:
+        if self._sending:
+            await asyncio.wait(self._sending)
+        await self._recorder.finished()
 
     async def turn(self, health: ChannelHealth) -> None:
         """Take over a health that a user has set."""
-        before, self.health = self.health, health
+        before, self._gate.health = self._gate.health, health
         try:
             # Known before it is saved, so that an attempt that ends meanwhile does not undo it.
             await self._store.save_health(health)
         except StoreError:
-            self.health = before
+            self._gate.health = before
             raise
         self._give_back()
-        await self._tell_health()
+        await self._recorder.tell_health()
         self.wake()
 
     async def disable(self, by: str, reason: str) -> None:
@@ -138,8 +169,8 @@ class ChannelLoop:
         None where there is a reason: it is disabled, its circuit is open or just being probed, the receiver
         asked to be left alone, or its rate is used up.
         """
-        shut = self._shut_for(self._clock.now())
-        if shut is None or shut > 0 or probing(self.health):
+        shut = self._gate.shut_for(self._clock.now())
+        if shut is None or shut > 0 or self._gate.probing:
             return None
         now = self._clock.monotonic()
         if self._window is not None and self._window.wait(now) > 0:
@@ -150,15 +181,14 @@ class ChannelLoop:
         """Begin as many attempts as may be; return in how many seconds to look again, None when woken."""
         while not self._stopping:
             now = self._clock.now()
-            shut = self._shut_for(now)
+            shut = self._gate.shut_for(now)
             if shut is None or shut > 0:
                 self._give_back()
                 return shut
-            most = 1 if probing(self.health) else self.channel.concurrency
-            if len(self._sending) >= most:
+            if self._full:
                 return None
             if not self._ready:
-                if not await self._claim(now, 1 if most == 1 else _BATCH):
+                if not await self._claim(now, 1 if self._most == 1 else _BATCH):
                     return await self._until_due()
                 # Meanwhile the channel may have been stopped, disabled or refused.
                 continue
@@ -169,6 +199,27 @@ class ChannelLoop:
             if await self._still_holds(claim, now):
                 self._begin(claim)
         return None
+
+    @property
+    def _most(self) -> int:
+        return 1 if self._gate.probing else self.channel.concurrency
+
+    @property
+    def _full(self) -> bool:
+        """Whether as much is under way as may be; what is not recorded would be sent again after a crash."""
+        most = self._most
+        return len(self._sending) >= most or self._recorder.waiting >= most
+
+    def _begin_next(self) -> bool:
+        """Begin the next attempt at once, if there is one and nothing has to be looked at before."""
+        if self._stopping or not self._ready or self._window is not None or self._full:
+            return False
+        claim = self._ready[0]
+        fresh = self._clock.monotonic() - self._looked_at < _FRESH
+        if claim.waiting is not None or not fresh or self._gate.shut_for(self._clock.now()) != 0.0:
+            return False
+        self._begin(self._ready.popleft())
+        return True
 
     async def _still_holds(self, claim: Claim, now: datetime) -> bool:
         """Tell whether a claim that may have waited can be sent as it is; else see what becomes of it."""
@@ -194,17 +245,6 @@ class ChannelLoop:
         before = as_they_were(claims, backlog)
         self._telemetry.rewritten(before, rewrite)
         log_rewrite(before, rewrite)
-
-    def _shut_for(self, now: datetime) -> float | None:
-        """Return in how many seconds the channel may be tried, None if not before a user says so."""
-        opens = opens_at(self.health, now)
-        if opens is None:
-            return None
-        since = self._clock.monotonic()
-        if self._gate[0] is not self.health:
-            # From here on without the wall clock: if it goes back a day, the channel is not shut for a day.
-            self._gate = (self.health, since + _seconds(opens - now))
-        return max(0.0, self._gate[1] - since)
 
     async def _claim(self, now: datetime, limit: int) -> bool:
         """Take what is due, less what is not to be sent now; tell whether there was anything."""
@@ -236,7 +276,7 @@ class ChannelLoop:
     async def _digest(self, claims: Collection[Claim], now: datetime) -> bool:
         """Put a backlog together that an outage of the channel has left; tell whether there was one."""
         oldest = self.channel.digest_after
-        if oldest is None or probing(self.health):
+        if oldest is None or self._gate.probing:
             return False
         stale = (claim.delivery for claim in claims if now - claim.delivery.waiting_since > oldest)
         rules = {delivery.rule for delivery in stale if delivery.replay_of is None}
@@ -265,7 +305,7 @@ class ChannelLoop:
     def _begin(self, claim: Claim) -> None:
         if self._window:
             self._window.take(self._clock.monotonic())
-        task = asyncio.create_task(self._deliver(claim), name=f"deliver {claim.delivery.id}")
+        task = asyncio.create_task(self._deliver(claim))
         self._sending.add(task)
         task.add_done_callback(self._ended)
 
@@ -274,102 +314,27 @@ class ChannelLoop:
         self._moved_at = self._clock.monotonic()
         if not task.cancelled() and task.exception() is not None:
             _log.error("a delivery loop failed", exc_info=task.exception())
-        self.wake()
+        if not self._begin_next():
+            self._awake.set()
 
     async def _deliver(self, claim: Claim) -> None:
         try:
             tried = await self._sender.attempt(claim) if claim.events else self._nothing_to_tell()
-            try:
-                before, after = await self._settle(claim, tried)
-            except Exception as error:
-                # Claimed anew at once it would be sent without end.
-                _log.exception("an outcome could not be recorded", channel=self.channel.name)
-                reason = f"the outcome could not be recorded ({type(error).__name__})"
-                tried = Try(Result(Outcome.RETRY, error=reason), tried.at, tried.seconds)
-                before, after = await self._settle(claim, tried)
-            await self._tell(claim, tried, before, after)
-        finally:
+        except asyncio.CancelledError:
             self._taken.discard(claim.delivery.seq)
+            raise
+        self._recorder.note(claim, tried)
+
+    def _recorded(self, claim: Claim) -> None:
+        self._taken.discard(claim.delivery.seq)
+        if claim.waiting is not None:
+            # What comes next in its thread was not due before.
+            self._woken += 1
+        self._awake.set()
 
     def _nothing_to_tell(self) -> Try:
         error = "the events that it tells are no longer in the store"
         return Try(Result(Outcome.REJECTED, error=error, local=True), self._clock.now(), 0.0)
-
-    async def _settle(self, claim: Claim, tried: Try) -> tuple[ChannelHealth, Delivery]:
-        """Record an attempt; return the channel's health before it, and what became of the delivery."""
-        now = self._clock.now()
-        before, result = self.health, tried.result
-        if not result.local:
-            self.health = judge(
-                before, result.outcome, result.error or "", now, result.retry_after, self._patience
-            )
-        health = self.health
-        retry = self.channel.retry
-        delivery = next_state(claim.delivery, result, health, retry.schedule, retry.jitter, now, self._random)
-        attempt = Attempt(
-            delivery=delivery.id,
-            number=delivery.attempts,
-            at=tried.at,
-            seconds=tried.seconds,
-            outcome=result.outcome,
-            status=result.sent.status,
-            error=result.error,
-            answer=result.sent.answer,
-            targets=result.sent.targets,
-            body=tried.body,
-            plain=tried.broken is not None,
-        )
-        settlement = Settlement(delivery, attempt, follow_ups(delivery, self._scene(), now))
-        await self._keep_trying(lambda: self._store.settle(settlement))
-        if before.state is not health.state:
-            self._give_back()
-            # What holds by now: a user may have turned the channel since.
-            await self._keep_trying(lambda: self._store.save_health(self.health))
-            if health.state is ChannelState.WORKING:
-                # What was tried in vain goes now, together if it is old, not whenever its turn would come.
-                await self._keep_trying(lambda: self._store.hasten(self.channel.name, now))
-        return before, delivery
-
-    async def _tell(self, claim: Claim, tried: Try, before: ChannelHealth, after: Delivery) -> None:
-        health, result, kind = self.health, tried.result, self.channel.kind
-        attempted = Attempted(
-            after,
-            claim.events,
-            kind,
-            tried.at,
-            tried.seconds,
-            result.outcome,
-            result.sent.status,
-            result.error,
-        )
-        self._telemetry.attempted(attempted)
-        log_attempt(attempted)
-        if health.state is not ChannelState.WORKING or before.state is not ChannelState.WORKING:
-            await self._tell_health()
-        if after.state is DeliveryState.DEAD:
-            await self._news.delivery_dead(claim.delivery, claim.events, result.error or "")
-        if claim.events:
-            used = f"{kind}/{claim.delivery.template or claim.events[-1].type}"
-            await self._news.template_used(used, tried.broken)
-
-    async def _tell_health(self) -> None:
-        waiting = await self._waiting()
-        await self._news.channel_turned(self.channel, self.health, waiting)
-
-    async def _waiting(self) -> int:
-        try:
-            return await self._store.count_waiting(self.channel.name)
-        except StoreError:
-            return 0
-
-    async def _keep_trying(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Write an outcome, however long the store takes to work again: forgetting it would send twice."""
-        while True:
-            try:
-                return await write()
-            except StoreError as error:
-                self._news.store_failed(error)
-                await self._clock.sleep(_STORE_PAUSE)
 
 
 def _seconds(span: timedelta) -> float:

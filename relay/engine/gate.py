@@ -1,8 +1,10 @@
-"""The gate of a channel: whether it may be tried now. Pure; one place for circuit, hold and disabling."""
+"""The gate of a channel: whether it may be tried now. One place for circuit, hold and disabling."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from relay.engine.verdict import Result
+from relay.model.clock import Clock
 from relay.model.delivery import ChannelHealth, ChannelState, Outcome
 
 
@@ -47,6 +49,8 @@ def judge(
     if health.state is ChannelState.DISABLED:
         return health
     if outcome in (Outcome.DELIVERED, Outcome.REJECTED):
+        if health.state is ChannelState.WORKING and not health.failures:
+            return health
         # What was already under way says nothing about a Retry-After that came meanwhile.
         asked_to_wait = health.probe_at if health.state is ChannelState.WORKING else None
         return ChannelHealth(health.channel, probe_at=asked_to_wait)
@@ -91,3 +95,38 @@ def _backoff(
 def disable(health: ChannelHealth, now: datetime, by: str, reason: str) -> ChannelHealth:
     """Return the health of a channel that a user has disabled."""
     return ChannelHealth(health.channel, ChannelState.DISABLED, now, health.failures, reason, None, by)
+
+
+class Gate:
+    """The gate of one channel as it stands: the health that decides, and since when it is shut."""
+
+    def __init__(self, health: ChannelHealth, clock: Clock, patience: Patience) -> None:
+        self.health = health
+        self._clock = clock
+        self._patience = patience
+        self._opens: tuple[ChannelHealth | None, float] = (None, 0.0)
+
+    @property
+    def probing(self) -> bool:
+        """Whether only one message at a time may go, to find out."""
+        return probing(self.health)
+
+    def shut_for(self, now: datetime) -> float | None:
+        """Return in how many seconds the channel may be tried, None if not before a user says so."""
+        opens = opens_at(self.health, now)
+        if opens is None:
+            return None
+        if opens is now:
+            return 0.0
+        since = self._clock.monotonic()
+        if self._opens[0] is not self.health:
+            # From here on without the wall clock: if it goes back a day, the channel is not shut for a day.
+            self._opens = (self.health, since + max(0.0, (opens - now).total_seconds()))
+        return max(0.0, self._opens[1] - since)
+
+    def judge(self, result: Result, now: datetime) -> None:
+        """Take in how an attempt ended."""
+        if not result.local:
+            self.health = judge(
+                self.health, result.outcome, result.error or "", now, result.retry_after, self._patience
+            )

@@ -182,7 +182,7 @@ class Sender:
             timestamp=claim.events[-1].happened_at,
             at=at,
             thread=delivery.thread,
-            whole=all(event.thread == delivery.thread for event in claim.events),
+            whole=delivery.alone or all(event.thread == delivery.thread for event in claim.events),
             parts=parts,
             attempt=delivery.attempts + 1,
             settled=frozenset(delivery.settled),
@@ -239,6 +239,8 @@ def _words(rule: Rule) -> int:
 
 
 def _said(sent: Sent, channel: Channel) -> Result:
+    if not sent.targets:
+        return Result(Outcome.DELIVERED, replace(sent, answer=channel.shown(sent.answer)))
     sent = replace(sent, answer=channel.shown(sent.answer), targets=_shown(sent.targets, channel))
     outcome = overall(sent.targets)
     errors = [f"{each.target}: {each.error}" for each in sent.targets if each.error]

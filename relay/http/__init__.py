@@ -8,7 +8,7 @@ secret.
 from relay.http.answer import Answer
 from relay.http.client import Http
 from relay.http.errors import HttpError, Reason
-from relay.http.redact import origin, redact
+from relay.http.redact import Redactor, origin, redact
 from relay.http.retry_after import LONGEST_WAIT, retry_after
 from relay.http.route import Route
 
@@ -18,6 +18,7 @@ __all__ = [
     "Http",
     "HttpError",
     "Reason",
+    "Redactor",
     "Route",
     "origin",
     "redact",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Hashable, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 
 import aiohttp
@@ -23,6 +24,8 @@ _KEEP_ALIVE = 4.0
 _LINE_BYTES = 8190
 _HEADERS = 100
 _HEADERS_SENT = {"User-Agent": f"msr-relay/{relay.__version__}", "Accept-Encoding": "identity"}
+_SENT_ONCE = frozenset({"POST", "PATCH"})
+"""What aiohttp never sends a second time by itself: all but these is idempotent (RFC 9110, 9.2.2)."""
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
 
 
@@ -78,6 +81,7 @@ class Http:
                     headers=headers,
                     data=body,
                     allow_redirects=False,
+                    middlewares=() if method in _SENT_ONCE else (_once,),
                     ssl=context,
                     proxy=proxy,
                 ) as response,
@@ -117,7 +121,6 @@ def _new_session(guard: bool) -> aiohttp.ClientSession:
         max_line_size=_LINE_BYTES,
         max_field_size=_LINE_BYTES,
         max_headers=_HEADERS,
-        middlewares=(_once,),
     )
 
 
@@ -154,6 +157,7 @@ def _whole(answer: Answer, url: str, max_bytes: int) -> Answer:
     return answer
 
 
+@lru_cache(maxsize=1024)
 def _target(url: str) -> URL:
     try:
         target = URL(url)

@@ -14,19 +14,36 @@ _MASK = "***"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
+class Redactor:
+    """Hides secrets wherever they show up: as they are, percent-encoded, in JSON, or in base64."""
+
+    def __init__(self, secrets: Iterable[SecretStr | str]) -> None:
+        plain = (each.get_secret_value() if isinstance(each, SecretStr) else each for each in secrets)
+        spellings = {spelling for secret in plain if secret for spelling in _spellings(secret)}
+        # Longest first: a secret may be the beginning of another one, whose rest would stay readable.
+        self._spellings = sorted(spellings, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, self._spellings)))
+
+    def finds(self, text: str) -> bool:
+        """Tell whether there is a secret in the text."""
+        # Much quicker than the pattern, and nearly always all that there is to do.
+        return any(spelling in text for spelling in self._spellings)
+
+    def __call__(self, text: str) -> str:
+        """Return the text with every secret replaced by `***`."""
+        return self._pattern.sub(_MASK, text) if self.finds(text) else text
+
+
 def redact(text: str, secrets: Iterable[SecretStr | str]) -> str:
-    """The text with every secret replaced by `***`, also percent-encoded, in JSON, or in base64."""
-    pattern = _pattern(frozenset(s.get_secret_value() if isinstance(s, SecretStr) else s for s in secrets))
-    return pattern.sub(_MASK, text) if pattern else text
+    """The text with every secret replaced by `***`; see ``Redactor``, which is quicker for many texts."""
+    return _redactor(frozenset(s.get_secret_value() if isinstance(s, SecretStr) else s for s in secrets))(
+        text
+    )
 
 
 @lru_cache(maxsize=256)
-def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
-    spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
-    if not spellings:
-        return None
-    # Longest first: a secret may be the beginning of another one, whose rest would stay readable.
-    return re.compile("|".join(re.escape(s) for s in sorted(spellings, key=len, reverse=True)))
+def _redactor(secrets: frozenset[str]) -> Redactor:
+    return Redactor(secrets)
 
 
 def _spellings(secret: str) -> set[str]:

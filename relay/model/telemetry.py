@@ -90,7 +90,7 @@ class Attempted:
 
 STORING: Final[Mapping[str, str]] = {
     "commit": "a report",
-    "settle": "an attempt",
+    "settle": "attempts",
     "rewrite": "what waits",
     "write": "anything else",
     "read": "what the relay works with",

@@ -136,26 +136,27 @@ def _members(value: Any) -> list[str]:
     return [name for name in dir(value) if not name.startswith("_")]
 
 
-class Later:
-    """A value of the context that is made when a template first asks for it."""
+class Word:
+    """Stands in a context for what a template has to ask for: see ``WORDS``."""
 
-    __slots__ = ("_made", "_make")
+    __slots__ = ("_name",)
 
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-        self._made: Any = missing
+    def __init__(self, name: str) -> None:
+        self._name = name
 
-    def __call__(self) -> Any:
-        """The value, made at the first call."""
-        if self._made is missing:
-            self._made = self._make()
-        return self._made
+    def of(self, words: object) -> Any:
+        """Return what the word says of one message; ``words`` has it as an attribute of that name."""
+        return getattr(words, self._name)
+
+
+WORDS: Final = "relay:words"
+"""Where a context has the words of its message; no template can call it so."""
 
 
 class _Context(Context):
     def resolve_or_missing(self, key: str) -> Any:
         found = super().resolve_or_missing(key)
-        return found() if isinstance(found, Later) else found
+        return found.of(self.parent[WORDS]) if isinstance(found, Word) else found
 
 
 class Environment(ImmutableSandboxedEnvironment):

@@ -157,8 +157,15 @@ def listed(values: Iterable[Any], most: int = 10) -> str:
 def as_json(value: Any, *, escape: Callable[[str], str] | None = None, indent: int | None = None) -> str:
     """The value as JSON in ASCII. Times become RFC 3339; each text goes through `escape` if there is one."""
     if escape is None:
-        return json.dumps(value, default=lambda each: _jsonable(each, str), indent=indent)
+        return (_JSON if indent is None else json.JSONEncoder(default=_as_it_is, indent=indent)).encode(value)
     return json.dumps(_jsonable(value, escape), indent=indent)
+
+
+def _as_it_is(value: Any) -> Any:
+    return _jsonable(value, str)
+
+
+_JSON: Final = json.JSONEncoder(default=_as_it_is)
 
 
 def _jsonable(value: Any, escape: Callable[[str], str]) -> Any:

@@ -108,7 +108,10 @@ _NUMBERS: Final = (bool, int, float, type(None))
 
 def _plain(value: Any, depth: int = DEPTH) -> Any:
     if isinstance(value, str):
-        return storable(cut(value, TEXT_CHARACTERS))
+        # Most of all that is told are short plain words.
+        return (
+            value if value.isascii() and len(value) <= TEXT_CHARACTERS and "\0" not in value else _text(value)
+        )
     if isinstance(value, Mapping):
         if depth == 0:
             return CUT
@@ -117,4 +120,8 @@ def _plain(value: Any, depth: int = DEPTH) -> Any:
         return CUT if depth == 0 else [_plain(item, depth - 1) for item in value[:ITEMS]]
     if isinstance(value, datetime):
         return moment(value)
-    return value if isinstance(value, _NUMBERS) else storable(cut(str(value), TEXT_CHARACTERS))
+    return value if isinstance(value, _NUMBERS) else _text(str(value))
+
+
+def _text(value: str) -> str:
+    return storable(cut(value, TEXT_CHARACTERS))

@@ -4,8 +4,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, tzinfo
-from functools import lru_cache
+from datetime import UTC, datetime, tzinfo
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -15,9 +15,11 @@ from jinja2 import BytecodeCache, ChoiceLoader, FileSystemLoader, FunctionLoader
 
 import relay
 from relay.model.clock import Clock
+from relay.model.event import Event
+from relay.model.severity import Severity
 from relay.model.silence import Acknowledgement
 from relay.render.clean import bounded, clean, one_line, tame
-from relay.render.environment import Environment, Later, Place, near, speaking_of
+from relay.render.environment import CONTEXT, WORDS, Environment, Place, Word, near, speaking_of
 from relay.render.errors import TemplateError
 from relay.render.payload import payload
 from relay.render.telling import Entry, Telling
@@ -86,7 +88,8 @@ class Renderer:
         self._environments = {
             place: Environment(place, self._loader, clock, timezone, compiled.get(place)) for place in Place
         }
-        self._relay = {"version": relay.__version__, "public_url": public_url}
+        asked = {name: Word(name) for name in CONTEXT}
+        self._context = {**asked, "relay": {"version": relay.__version__, "public_url": public_url}}
         self._found: dict[tuple[str, str, str, str | None], Template] = {}
 
     def render(
@@ -96,16 +99,24 @@ class Renderer:
 
         `template` is a rule's own; a part that it does not have comes from the event type's or the default.
         """
-        context = self._context(telling)
+        words = _Words(telling, self._clock, self.public_url)
         rendered = {}
         for part in parts:
             found = self._find(kind, part, telling.type, template)
             try:
-                text = found.render(context)
+                text = self._text(found, words)
             except Exception as error:
                 raise trouble(error, str(found.name), self._places) from None
             rendered[part] = _finish(text, Place.of(kind, part))
         return rendered
+
+    def _text(self, template: Template, words: "_Words") -> str:
+        # As Template.render does it, but for what it copies of each message anew.
+        context = template.new_context({**template.globals, **self._context, WORDS: words}, shared=True)
+        try:
+            return template.environment.concat(template.root_render_func(context))
+        except Exception:
+            template.environment.handle_exception()
 
     def check(self) -> list[TemplateError]:
         """What is wrong with any template: each is rendered with every sample that it may get."""
@@ -186,54 +197,111 @@ class Renderer:
         environment = self._environments[Place.of(kind, part)]
         files = [f"{kind}/{name}.{part}{_SUFFIX}" for name in names]
         try:
-            return environment.select_template(files)
+            found = environment.select_template(files)
         except jinja2.TemplatesNotFound:
             raise TemplateError(files[-1], None, "there is no such template") from None
         except Exception as error:
             raise trouble(error, files[0], self._places) from None
+        # Jinja copies them for each message, and going through a ChainMap takes as long as rendering.
+        found.globals = dict(found.globals)
+        return found
 
     def _unknown(self, kind: str, own: str) -> str:
         return f"there is no template {own!r} for any kind of channel" + near(own, self.names(kind))
 
-    def _context(self, telling: Telling) -> dict[str, Any]:
-        event = telling.merged(telling.event)
-        tamed = Later(lambda: tame(event))
-        return {
-            **speaking_of(event),
-            "event": tamed,
-            "labels": Later(lambda: tamed().labels),
-            "annotations": Later(lambda: tamed().annotations),
-            "events": Later(lambda: tuple(tame(telling.merged(each)) for each in telling.events)),
-            "entries": Later(lambda: tuple(self._entry(telling, each) for each in telling.entries)),
-            "most": telling.rule_about.most,
-            "count": telling.count,
-            "more": telling.more,
-            "grouped": telling.grouped,
-            "group": None if telling.group is None else bounded(telling.group),
-            "part": telling.part,
-            "parts": telling.parts,
-            "reason": str(telling.reason),
-            "missed": telling.missed,
-            "severity": telling.severity,
-            "acknowledged": _acknowledged(telling.acknowledged),
-            "acknowledge_url": Later(lambda: None if telling.grouped else telling.acknowledge(event)),
-            "rule": bounded(telling.rule),
-            "channel": bounded(telling.channel),
-            "delivery": telling.delivery,
-            "replay_of": telling.replay_of,
-            "links": Later(lambda: telling.all_links(self.public_url)),
-            "payload": Later(lambda: payload(telling, self.public_url)),
-            "relay": self._relay,
-            "now": Later(self._clock.now),
-        }
 
-    def _entry(self, telling: Telling, entry: Entry) -> Entry:
+class _Words:
+    """What templates may say of one message (``CONTEXT`` tells what each is), made when one asks for it."""
+
+    def __init__(self, telling: Telling, clock: Clock, public_url: str | None) -> None:
+        self._telling = telling
+        self._clock = clock
+        self._public_url = public_url
+        self.count = telling.count
+        self.delivery = telling.delivery
+        self.grouped = telling.grouped
+        self.missed = telling.missed
+        self.more = telling.more
+        self.most = telling.rule_about.most
+        self.part = telling.part
+        self.parts = telling.parts
+        self.reason = str(telling.reason)
+        self.replay_of = telling.replay_of
+
+    @cached_property
+    def _event(self) -> Event:
+        return self._telling.merged(self._telling.event)
+
+    @cached_property
+    def _spoken(self) -> Mapping[str, Any]:
+        return speaking_of(self._event)
+
+    @cached_property
+    def event(self) -> Event:
+        return tame(self._event)
+
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        return self.event.labels
+
+    @cached_property
+    def annotations(self) -> Mapping[str, str]:
+        return self.event.annotations
+
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        return tuple(tame(self._telling.merged(each)) for each in self._telling.events)
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple(self._entry(each) for each in self._telling.entries)
+
+    @cached_property
+    def group(self) -> Any:
+        return None if self._telling.group is None else bounded(self._telling.group)
+
+    @cached_property
+    def severity(self) -> Severity:
+        return self._telling.severity
+
+    @cached_property
+    def acknowledged(self) -> Acknowledgement | None:
+        return _acknowledged(self._telling.acknowledged)
+
+    @cached_property
+    def acknowledge_url(self) -> str | None:
+        return None if self.grouped else self._telling.acknowledge(self._event)
+
+    @cached_property
+    def rule(self) -> Any:
+        return bounded(self._telling.rule)
+
+    @cached_property
+    def channel(self) -> Any:
+        return bounded(self._telling.channel)
+
+    @cached_property
+    def links(self) -> Mapping[str, str]:
+        return self._telling.all_links(self._public_url)
+
+    @cached_property
+    def payload(self) -> Mapping[str, Any]:
+        return payload(self._telling, self._public_url)
+
+    @cached_property
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def __getattr__(self, name: str) -> Any:
+        return self._spoken[name]
+
+    def _entry(self, entry: Entry) -> Entry:
         event = entry.event
         return Entry(
-            tame(telling.merged(event)),
+            tame(self._telling.merged(event)),
             entry.missed,
-            telling.acknowledge(event),
-            telling.links(event, self.public_url),
+            self._telling.acknowledge(event),
+            self._telling.links(event, self._public_url),
         )
 
 

@@ -91,12 +91,16 @@ class Telling:
     @property
     def grouped(self) -> bool:
         """Whether it is about more than one thing, or part of a message that is."""
-        return self.more > 0 or self.parts > 1 or len({event.thread for event in self.events}) > 1
+        return self.more > 0 or self.parts > 1 or self._things > 1
 
     @property
     def count(self) -> int:
         """How many things it tells, those that it only counts among them."""
-        return len({event.thread for event in self.events}) + self.more
+        return self._things + self.more
+
+    @property
+    def _things(self) -> int:
+        return 1 if len(self.events) == 1 else len({event.thread for event in self.events})
 
     @property
     def missed(self) -> bool:
@@ -106,12 +110,16 @@ class Telling:
     @property
     def type(self) -> str:
         """The type that all events have, else ``group``."""
+        if len(self.events) == 1:
+            return self.events[0].type
         types = {event.type for event in self.events}
         return types.pop() if len(types) == 1 else "group"
 
     @property
     def severity(self) -> Severity:
         """The worst of what is not over; of everything, if all is."""
+        if len(self.events) == 1:
+            return self.events[0].severity
         entries = [entry.event for entry in self.entries]
         open_ones = [event for event in entries if event.status is not Status.RESOLVED]
         return max((event.severity for event in open_ones or self.events), key=lambda each: each.rank)

@@ -3,12 +3,16 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Select,
+    Table,
+    bindparam,
     exists,
     func,
     literal_column,
@@ -19,6 +23,7 @@ from sqlalchemy import (
 from relay.model.delivery import Delivery, DeliveryState
 from relay.model.event import Event, Status
 from relay.store import rows
+from relay.store.many import among
 from relay.store.parts import parts
 from relay.store.reads import read_events
 from relay.store.schema import contents, deliveries, events
@@ -64,8 +69,9 @@ def due(
 
     Fewer than ``limit`` if what waits with them would be too much to look at together.
     """
-    ready = _leading(channel, taken).where(deliveries.c.due_at <= now).limit(limit)
-    found = _read_deliveries(connection, [row.seq for row in connection.execute(ready)])
+    asked = {"channel": channel, "taken": list(taken), "now": now, "most": limit}
+    ready = connection.execute(_due(connection.dialect.name), asked)
+    found = [rows.read_delivery(row) for row in ready.mappings().all()]
     behind = _with_others(connection, channel, [each for each in found if not each.alone])
     free = [each for each in found if each.alone or each.thread in behind]
     told = read_events(connection, {id for delivery in free for id in delivery.events})
@@ -162,6 +168,8 @@ def _waiting(
 def _told_of(connection: Connection, channel: str, about: Collection[str]) -> frozenset[str]:
     """Return those of the alerts of which a channel has been told."""
     found: set[str] = set()
+    if not about:
+        return frozenset()
     # From the event to its deliveries, which are few, not from the channel's, which are many.
     into = deliveries.alias("into")
     was_sent = exists().where(
@@ -197,8 +205,8 @@ def _ends(connection: Connection, about: Collection[str]) -> dict[str, Event]:
 
 def next_due(connection: Connection, channel: str, taken: Collection[int]) -> datetime | None:
     """Return when the next delivery of a thread that nothing is taken of is due, None if there is none."""
-    found = connection.execute(_leading(channel, taken).limit(1)).first()
-    return None if found is None else found.due_at
+    asked = {"channel": channel, "taken": list(taken)}
+    return connection.execute(_next_due(connection.dialect.name), asked).scalar()
 
 
 # Literals: a planner that sees a parameter cannot know that a partial index will do.
@@ -209,12 +217,25 @@ _SENT: list[ColumnElement[str]] = [
 ]
 
 
-def _leading(channel: str, taken: Collection[int]) -> Select[tuple[int, datetime]]:
-    """Select (seq, due_at) of the first unfinished delivery of each thread of which none is taken, in order.
+@lru_cache
+def _due(dialect: str) -> Select[Any]:
+    now, most = bindparam("now", type_=deliveries.c.due_at.type), bindparam("most", type_=Integer)
+    return _leading(deliveries, dialect=dialect).where(deliveries.c.due_at <= now).limit(most)
+
+
+@lru_cache
+def _next_due(dialect: str) -> Select[Any]:
+    return _leading(deliveries.c.due_at, dialect=dialect).limit(1)
+
+
+def _leading(*wanted: ColumnElement[Any] | Table, dialect: str) -> Select[Any]:
+    """Select of the first unfinished delivery of each thread of which none is taken, in order.
 
     What is being tried goes first, else what is due first: neither what is held back nor what is to be told
-    later (a repeat, an escalation) holds up what is to be told now.
+    later (a repeat, an escalation) holds up what is to be told now. Its parameters are ``channel`` and
+    ``taken``, the numbers of those that are.
     """
+    channel = bindparam("channel", type_=deliveries.c.channel.type)
     first, tried = deliveries.alias("first"), deliveries.alias("tried")
     # The first one is asked for, not whether there is an earlier one: a planner takes that for so likely that
     # it reads the whole table to find it.
@@ -226,7 +247,7 @@ def _leading(channel: str, taken: Collection[int]) -> Select[tuple[int, datetime
             first.c.finished_at.is_(None),
         )
         .order_by(first.c.due_at, first.c.seq)
-        .limit(1)
+        .limit(literal_column("1"))
     )
     is_tried = (
         select(tried.c.seq == deliveries.c.seq)
@@ -238,37 +259,25 @@ def _leading(channel: str, taken: Collection[int]) -> Select[tuple[int, datetime
             tried.c.attempts > _NONE,
         )
         .order_by(tried.c.seq)
-        .limit(1)
+        .limit(literal_column("1"))
     )
     # Not only the one that is taken: if the clock goes back, what comes later is due before it. And not by
     # the index of channels: that has all that was ever sent.
     busy = deliveries.alias("busy")
-    is_free = (
-        deliveries.c.thread.not_in(
-            # By their numbers: a planner that sees the channel's index would rather read all of the channel.
-            select(busy.c.thread).where(busy.c.seq.in_(part), func.coalesce(busy.c.channel, "") == channel)
-        )
-        for part in parts(taken)
+    # By their numbers: a planner that sees the channel's index would rather read all of the channel.
+    taken = select(busy.c.thread).where(
+        among(busy.c.seq, "taken", dialect), func.coalesce(busy.c.channel, "") == channel
     )
     return (
-        select(deliveries.c.seq, deliveries.c.due_at)
+        select(*wanted)
         .where(
             deliveries.c.channel == channel,
             deliveries.c.finished_at.is_(None),
-            *is_free,
+            deliveries.c.thread.not_in(taken),
             func.coalesce(is_tried.scalar_subquery(), is_first.scalar_subquery()),
         )
         .order_by(deliveries.c.due_at, deliveries.c.seq)
     )
-
-
-def _read_deliveries(connection: Connection, seqs: list[int]) -> list[Delivery]:
-    """Return the deliveries in the order of the given numbers."""
-    found: dict[int, Delivery] = {}
-    for part in parts(seqs):
-        for row in connection.execute(select(deliveries).where(deliveries.c.seq.in_(part))).mappings():
-            found[row["seq"]] = rows.read_delivery(row)
-    return [found[seq] for seq in seqs if seq in found]
 
 
 _Sent = list[tuple[int, dict[str, Any] | None]]

@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, select
 
 from relay.model.alert import Alert, AlertState
 from relay.model.delivery import Attempt, ChannelHealth, Delivery
@@ -14,6 +15,7 @@ from relay.model.plan import Group
 from relay.model.silence import Acknowledgement, Silence
 from relay.model.text import storable
 from relay.store import rows
+from relay.store.many import among
 from relay.store.parts import parts
 from relay.store.schema import (
     ALIVE,
@@ -61,11 +63,21 @@ def known_events(connection: Connection, ids: Collection[str]) -> set[str]:
 
 def read_events(connection: Connection, ids: Collection[str]) -> dict[str, Event]:
     """Return the events by their ids; those that are gone are left out."""
-    found: dict[str, Event] = {}
-    for part in parts(ids):
-        query = select(events.c.id, events.c.body).where(events.c.id.in_(part))
-        found.update((row.id, Event.from_json(row.body)) for row in connection.execute(query))
-    return found
+    if not ids:
+        return {}
+    query = _events(connection.dialect.name)
+    return {row.id: _event(row.body) for row in connection.execute(query, {"ids": list(ids)}).all()}
+
+
+@lru_cache
+def _events(dialect: str) -> Select[tuple[str, str]]:
+    return select(events.c.id, events.c.body).where(among(events.c.id, "ids", dialect))
+
+
+@lru_cache(maxsize=512)
+def _event(body: str) -> Event:
+    """Return the event of a body: one that goes to several channels is read for each of them."""
+    return Event.from_json(body)
 
 
 def open_alerts(connection: Connection) -> list[Alert]:

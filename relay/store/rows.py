@@ -109,7 +109,7 @@ def reviewed_row(delivery: Delivery) -> dict[str, Any]:
 def settled_row(delivery: Delivery) -> dict[str, Any]:
     """Return what an attempt changes of a delivery, for an update by ``seq``."""
     return {
-        "the_seq": delivery.seq,
+        "seq": delivery.seq,
         "state": delivery.state,
         "due_at": delivery.due_at,
         "finished_at": delivery.finished_at,
@@ -122,35 +122,44 @@ def settled_row(delivery: Delivery) -> dict[str, Any]:
 
 
 def read_delivery(row: RowMapping) -> Delivery:
-    """Return the delivery of a row."""
+    """Return the delivery of a row that has all columns in the table's order."""
+    (
+        seq, id, channel, rule, thread, told, state, template, created_at, due_at, finished_at, attempts,
+        settled, delivered_to, receipt, replay_of, last_error, ready_at, reason, gathered, group, more, part,
+        parts, merged_into, note,
+    ) = tuple[Any, ...](row.values())  # fmt: skip
     return Delivery(
-        id=row["id"],
-        channel=row["channel"],
-        rule=row["rule"],
-        thread=row["thread"],
-        events=tuple(json.loads(row["events"])),
-        created_at=row["created_at"],
-        due_at=row["due_at"],
-        state=DeliveryState(row["state"]),
-        template=row["template"],
-        attempts=row["attempts"],
-        settled=tuple(json.loads(row["settled"])),
-        delivered_to=tuple(json.loads(row["delivered_to"])),
-        receipt=load(row["receipt"]),
-        replay_of=row["replay_of"],
-        last_error=row["last_error"],
-        seq=row["seq"],
-        ready_at=row["ready_at"],
-        finished_at=row["finished_at"],
-        reason=Reason(row["reason"]),
-        gathered=row["gathered"],
-        group=load(row["group_key"]),
-        more=row["more"],
-        part=row["part"],
-        parts=row["parts"],
-        merged_into=row["merged_into"],
-        note=row["note"],
+        id=id,
+        channel=channel,
+        rule=rule,
+        thread=thread,
+        events=_texts(told),
+        created_at=created_at,
+        due_at=due_at,
+        state=DeliveryState(state),
+        template=template,
+        attempts=attempts,
+        settled=_texts(settled),
+        delivered_to=_texts(delivered_to),
+        receipt=load(receipt),
+        replay_of=replay_of,
+        last_error=last_error,
+        seq=seq,
+        ready_at=ready_at,
+        finished_at=finished_at,
+        reason=Reason(reason),
+        gathered=gathered,
+        group=load(group),
+        more=more,
+        part=part,
+        parts=parts,
+        merged_into=merged_into,
+        note=note,
     )
+
+
+def _texts(found: str) -> tuple[str, ...]:
+    return () if found == "[]" else tuple(json.loads(found))
 
 
 def attempt_row(attempt: Attempt) -> dict[str, Any]:
@@ -242,6 +251,8 @@ def load(text: str | None) -> Any:
 
 
 def _dump(value: Any) -> str | None:
+    if value == ():
+        return "[]"
     # As ASCII: what is not storable would hide behind an escape, and come out again.
     return None if value is None else json.dumps(storable_tree(value))
 

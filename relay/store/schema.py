@@ -41,12 +41,18 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:
         """Turn a datetime into microseconds."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else to_microseconds(value)
 
     def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:
         """Turn microseconds into a datetime in UTC; what is beyond the calendar becomes its end."""
         # Whatever a row holds, it must not keep the others from being read.
-        return None if value is None else _EPOCH + min(max(value, _FIRST), _LAST) * _MICROSECOND
+        return None if value is None else _EPOCH + timedelta(0, 0, min(max(value, _FIRST), _LAST))
+
+
+def to_microseconds(at: datetime) -> int:
+    """Return a time as a column of type Instant has it."""
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 class Words(TypeDecorator[str]):

@@ -43,10 +43,11 @@ class Store(Opened):
         await self._write(self._commit, plan, "commit")
         self._reach(Step.COMMITTED)
 
-    async def settle(self, settlement: Settlement) -> None:
-        """Record an attempt and what it made of its delivery."""
-        await self._write(self._settle, settlement, "settle")
-        self._reach(Step.SETTLED)
+    async def settle(self, *settlements: Settlement) -> None:
+        """Record attempts and what they made of their deliveries: all of them, or nothing."""
+        await self._write(self._settle, settlements, "settle")
+        for _ in settlements:
+            self._reach(Step.SETTLED)
 
     async def rewrite(self, found: Rewrite) -> None:
         """Write what became of waiting deliveries: all of it, or nothing if any is finished already."""
@@ -361,7 +362,7 @@ class Store(Opened):
         self._reach(Step.REWRITING)
         return done
 
-    def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> list[None]:
-        done = writes.settle(connection, settlements)
+    def _settle(self, connection: Connection, runs: Sequence[Sequence[Settlement]]) -> list[None]:
+        writes.settle(connection, [each for run in runs for each in run])
         self._reach(Step.SETTLING)
-        return done
+        return [None] * len(runs)

@@ -26,6 +26,7 @@ from relay.model.silence import Acknowledgement, Silence
 from relay.store import evidence, rows
 from relay.store.errors import CursorMovedError
 from relay.store.inserting import insert_if_new, insert_new, upsert
+from relay.store.many import update_rows, upsert_rows
 from relay.store.parts import parts
 from relay.store.schema import (
     ALIVE,
@@ -201,30 +202,17 @@ def _update_by_seq(*names: str) -> Any:
 _REVIEW = _update_by_seq("state", "due_at", "finished_at", "ready_at", "events", "merged_into", "note")
 
 
-def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[None]:
+def settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
     """Record attempts and what they made of their deliveries.
 
     The same attempt may come again, when nobody could tell whether it was made durable.
     """
-    connection.execute(_SETTLE, [rows.settled_row(each.delivery) for each in settlements])
+    update_rows(connection, deliveries, "seq", [rows.settled_row(each.delivery) for each in settlements])
     tried = [rows.attempt_row(each.attempt) for each in settlements]
-    upsert(connection, attempts, ["delivery", "number"], tried)
+    upsert_rows(connection, attempts, ("delivery", "number"), tried)
     for follow_up in (each for settlement in settlements for each in settlement.follow_ups):
         _forget_earlier_repeats(connection, follow_up)
         add_deliveries(connection, [follow_up])
-    return [None] * len(settlements)
-
-
-_SETTLE = _update_by_seq(
-    "state",
-    "due_at",
-    "finished_at",
-    "attempts",
-    "settled",
-    "delivered_to",
-    "receipt",
-    "last_error",
-)
 
 
 def _forget_earlier_repeats(connection: Connection, follow_up: Delivery) -> None:
