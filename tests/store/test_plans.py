@@ -30,7 +30,6 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "due, too many together": lambda c: queue.due(c, "busy", NOW, 50, set()),
     "next_due": lambda c: queue.next_due(c, "soc", SEQS),
     "backlog": lambda c: queue.backlog(c, "soc", "all", NOW),
-    "read": lambda c: queue._read_deliveries(c, [1, 2, 3]),
     "earlier": lambda c: queue._earlier(c, "soc", ["alr_1", "alr_2"]),
     "count_waiting": lambda c: queue.count_waiting(c, "soc"),
     "queues": lambda c: queues.queues(c, NOW),
@@ -115,7 +114,9 @@ def test_hot_statements_scan_and_sort_nothing(name: str, filled: Engine) -> None
         plans = plans_of(connection, HOT[name])
         connection.rollback()
     assert plans
-    slow = [step for step in plans if "SCAN" in step or "TEMP B-TREE" in step]
+    # A list that is a parameter is gone through, of course.
+    tables = [step for step in plans if "VIRTUAL TABLE" not in step]
+    slow = [step for step in tables if "SCAN" in step or "TEMP B-TREE" in step]
     allowed = ALLOWED.get(name)
     assert [step for step in slow if allowed is None or allowed not in step] == []
     # An index of what is finished, or of a channel, is no help: that is nearly everything.
@@ -146,18 +147,18 @@ def test_what_an_alert_was_told_of_is_found_by_the_alert(filled: Engine) -> None
     ]
 
 
-async def test_a_claim_reads_only_what_it_gives(sqlite_url: str) -> None:
-    """However many are taken, whole rows are read of those alone that are free."""
+async def test_a_claim_is_two_statements_however_many_are_taken(sqlite_url: str) -> None:
+    """One reads what is due, one what it tells: of what is taken, nothing."""
     Store(sqlite_url).close()
     engine = connect(parse_url(sqlite_url), writing=True)
     with engine.begin() as connection:
         writes.commit_plans(connection, [Plan(deliveries=tuple(delivery(f"d_{n}") for n in range(1200)))])
-        asked: list[tuple[str, Any]] = []
+        asked: list[str] = []
         sqlalchemy.event.listen(
-            connection, "before_cursor_execute", lambda _c, _k, text, given, *_: asked.append((text, given))
+            connection, "before_cursor_execute", lambda _c, _k, text, *_: asked.append(text)
         )
         claimed = queue.due(connection, "soc", later(1), 10, set(range(1, 1101)))
     engine.dispose()
     assert [claim.delivery.id for claim in claimed] == [f"d_{n}" for n in range(1100, 1110)]
-    whole = [given for text, given in asked if "last_error" in text]
-    assert [len(given) for given in whole] == [10]
+    assert [text.partition(" ")[0] for text in asked] == ["SELECT", "SELECT"]
+    assert "FROM events" in asked[1].replace("\n", " ")
