@@ -9,6 +9,8 @@ from relay.model.severity import Severity
 
 _COMPARISON = re.compile(r"(?P<sign>>=|<=|>|<|=|!=)?\s*(?P<level>[a-z]+)")
 
+_SPECIAL = re.compile(r"[*?\[]")
+
 
 @lru_cache(maxsize=4096)
 def _compile(pattern: str, separator: str) -> re.Pattern[str]:
@@ -55,6 +57,11 @@ class Patterns:
     def match_any(self, texts: Iterable[str]) -> bool:
         """Tell whether any of the texts matches."""
         return any(self.match(text) for text in texts)
+
+
+def fixed_start(pattern: str) -> str:
+    """Return what every text begins with that a glob matches; the whole glob, if it matches only itself."""
+    return _SPECIAL.split(pattern, maxsplit=1)[0]
 
 
 def check_glob(pattern: str) -> str:
