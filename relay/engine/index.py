@@ -1,8 +1,8 @@
 """An index over what many rules match: those that may take an event are found without asking each. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, product
-from typing import Final
+from typing import Any, Final
 
 from relay.engine.matching import Matchable
 from relay.engine.rules import Match
@@ -24,34 +24,32 @@ class Index:
     """
 
     def __init__(self, matches: Iterable[Match]) -> None:
-        self._found: dict[_Key, list[int]] = {}
+        # A tree: by type, below by cluster, by namespace, by label; its leaves are lists of places.
+        self._tree: dict[Any, Any] = {}
+        self._labelled = False
         count = 0
         for place, match in enumerate(matches):
-            for key in _keys(match):
-                self._found.setdefault(key, []).append(place)
+            for of_type, cluster, namespace, label in _keys(match):
+                below = self._tree.setdefault(of_type, {}).setdefault(cluster, {}).setdefault(namespace, {})
+                below.setdefault(label, []).append(place)
+                self._labelled = self._labelled or label is not None
             count = place + 1
         self._all = range(count)
-        self._types = {key[0] for key in self._found}
-        self._clusters = {key[1] for key in self._found}
-        self._namespaces = {key[2] for key in self._found}
-        self._labels = {key[3] for key in self._found}
-        self._labelled = bool(self._labels - {None})
 
-    def may_take(self, event: Matchable) -> Iterable[int]:
+    def may_take(self, event: Matchable) -> Sequence[int]:
         """Return the places of the matches that may take the event, in order: of the others none does."""
         name = event.subject.name if event.subject.kind is SubjectKind.REPOSITORY else None
         if name == "":
             # It may concern any repository, so it is told under every namespace.
             return self._all
-        namespace = None if name is None else namespace_of(name)
-        pairs = event.labels.items() if self._labelled else ()
-        keys = product(
-            [each for each in (event.type, _family(event.type), None) if each in self._types],
-            [each for each in (event.cluster or "", None) if each in self._clusters],
-            [each for each in {namespace, None} if each in self._namespaces],
-            [each for each in (*pairs, None) if each in self._labels],
-        )
-        found = [self._found[key] for key in keys if key in self._found]
+        found: list[Any] = [self._tree]
+        for names in (
+            (event.type, _family(event.type), None),
+            (event.cluster or "", None),
+            (None,) if name is None else (namespace_of(name), None),
+            (*event.labels.items(), None) if self._labelled else (None,),
+        ):
+            found = [node[name] for node in found for name in names if name in node]
         return found[0] if len(found) == 1 else sorted(chain.from_iterable(found))
 
 

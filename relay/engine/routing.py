@@ -69,6 +69,8 @@ class _Compiled:
     def __init__(self, rule: Rule, when: Expression | None) -> None:
         self.rule = rule
         self.matcher = Matcher(rule.match)
+        self.routes = tuple(_route(rule, channel) for channel in rule.channels)
+        self.escalations = tuple(_escalations(rule))
         self._when = when
 
     def misses(self, event: Event) -> Iterator[str]:
@@ -105,11 +107,10 @@ class Router:
         for place in self._index.may_take(event):
             compiled = self._compiled[place]
             if compiled.takes(event):
-                rule = compiled.rule
-                for channel in rule.channels:
-                    routes.setdefault(channel, _route(rule, channel))
-                escalations += _escalations(rule)
-                if rule.stop:
+                for route in compiled.routes:
+                    routes.setdefault(route.channel, route)
+                escalations += compiled.escalations
+                if compiled.rule.stop:
                     break
         if _about_relay(event):
             allowed = self._others(event)
