@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from relay.config import Document, Loc
 from relay.config.tree import Items, Scalar, Table
 from relay.engine.intervals import muted, muted_until
-from relay.engine.rules import Match
+from relay.engine.rules import Match, Rule
 from relay.model.catalogue import CATALOGUE
 from relay.model.errors import Problem
 from relay.model.event import SubjectKind
@@ -160,10 +160,11 @@ def _in_clear(public_url: str | None) -> bool:
 
 
 def _repeated(found: Sequence[tuple[Loc, str]], document: Document) -> Iterator[Problem]:
-    names = [name for _, name in found]
-    for at, (place, name) in enumerate(found):
-        if name in names[:at]:
+    taken: set[str] = set()
+    for place, name in found:
+        if name in taken:
             yield document.problem(place, f"{name!r} is taken", "every name may stand once")
+        taken.add(name)
 
 
 def _cluster_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
@@ -190,14 +191,17 @@ def _cluster_warnings(settings: Settings, document: Document) -> Iterator[Proble
 
 def _rule_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
     clusters = [cluster.name for cluster in settings.clusters]
+    stopping: list[Rule] = []
     for at, rule in enumerate(settings.rules):
         for key, message in never(rule.match, clusters):
             yield document.problem(("rules", at, "match", key), f"this rule can never match: {message}", None)
-        for earlier in settings.rules[:at]:
-            if earlier.stop and earlier.when is None and _covers(earlier.match, rule.match):
+        for earlier in stopping:
+            if _covers(earlier.match, rule.match):
                 message = f"this rule is never reached: {earlier.name!r} above takes the same and stops"
                 yield document.problem(("rules", at), message, "move it up, or drop stop there")
                 break
+        if rule.stop and rule.when is None:
+            stopping.append(rule)
 
 
 def _time_warnings(settings: Settings, document: Document, now: datetime) -> Iterator[Problem]:
@@ -216,7 +220,7 @@ def _time_warnings(settings: Settings, document: Document, now: datetime) -> Ite
 
 def never(match: Match, clusters: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield, with the key, why nothing that is configured can match."""
-    types = [name for name in CATALOGUE if match.type is None or Patterns(match.type).match(name)]
+    types = _types(match)
     if not types:
         yield "type", "there is no such event type"
     about = {CATALOGUE[name].subject for name in types}
@@ -251,7 +255,7 @@ def _covers_globs(outer: list[str], inner: list[str] | None, separator: str) -> 
 
 
 def _types(match: Match) -> list[str]:
-    return [name for name in CATALOGUE if match.type is None or Patterns(match.type).match(name)]
+    return list(filter(Patterns(match.type or ()).match, CATALOGUE))
 
 
 def _repeated_type(name: str) -> bool:
