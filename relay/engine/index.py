@@ -42,15 +42,34 @@ class Index:
         if name == "":
             # It may concern any repository, so it is told under every namespace.
             return self._all
-        found: list[Any] = [self._tree]
-        for names in (
+        return self._under(
             (event.type, _family(event.type), None),
-            (event.cluster or "", None),
-            (None,) if name is None else (namespace_of(name), None),
+            _or_any(event.cluster or ""),
+            _or_any(None if name is None else namespace_of(name)),
             (*event.labels.items(), None) if self._labelled else (None,),
-        ):
+        )
+
+    def may_cover(self, match: Match) -> Sequence[int]:
+        """Return the places of the matches that may take all that another one does, in order."""
+        of_type = _each(match.type, _type)[0]
+        labels = ((name, _each(globs, _whole)[0]) for name, globs in match.labels.items())
+        return self._under(
+            _or_any(None) if of_type is None else dict.fromkeys((of_type, _family(of_type), None)),
+            _or_any(_each(match.cluster, _whole)[0]),
+            _or_any(_each(match.repository, _namespace)[0]),
+            (*labels, None),
+        )
+
+    def _under(self, *looked_up: Iterable[Any]) -> Sequence[int]:
+        """Return what is found under any of the types, clusters, namespaces and labels."""
+        found: list[Any] = [self._tree]
+        for names in looked_up:
             found = [node[name] for node in found for name in names if name in node]
         return found[0] if len(found) == 1 else sorted(chain.from_iterable(found))
+
+
+def _or_any(name: str | None) -> Sequence[str | None]:
+    return (None,) if name is None else (name, None)
 
 
 def _keys(match: Match) -> Iterable[_Key]:

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from relay.config import Document, Loc
 from relay.config.tree import Items, Scalar, Table
+from relay.engine.index import Index
 from relay.engine.intervals import muted, muted_until
-from relay.engine.rules import Match, Rule
+from relay.engine.rules import Match
 from relay.model.catalogue import CATALOGUE
 from relay.model.errors import Problem
 from relay.model.event import SubjectKind
@@ -191,17 +192,18 @@ def _cluster_warnings(settings: Settings, document: Document) -> Iterator[Proble
 
 def _rule_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
     clusters = [cluster.name for cluster in settings.clusters]
-    stopping: list[Rule] = []
+    stopping = [(at, rule) for at, rule in enumerate(settings.rules) if rule.stop and rule.when is None]
+    index = Index(rule.match for _, rule in stopping)
     for at, rule in enumerate(settings.rules):
         for key, message in never(rule.match, clusters):
             yield document.problem(("rules", at, "match", key), f"this rule can never match: {message}", None)
-        for earlier in stopping:
-            if _covers(earlier.match, rule.match):
+        for stops, earlier in (stopping[place] for place in index.may_cover(rule.match)):
+            if stops >= at:
+                break
+            if covers(earlier.match, rule.match):
                 message = f"this rule is never reached: {earlier.name!r} above takes the same and stops"
                 yield document.problem(("rules", at), message, "move it up, or drop stop there")
                 break
-        if rule.stop and rule.when is None:
-            stopping.append(rule)
 
 
 def _time_warnings(settings: Settings, document: Document, now: datetime) -> Iterator[Problem]:
@@ -233,7 +235,7 @@ def never(match: Match, clusters: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield "cluster", "there is no such cluster"
 
 
-def _covers(wide: Match, narrow: Match) -> bool:
+def covers(wide: Match, narrow: Match) -> bool:
     """Tell whether everything that the second matches is surely matched by the first."""
     for key, separator in (("type", ""), ("cluster", ""), ("repository", "/"), ("replica", "")):
         outer, inner = getattr(wide, key), getattr(narrow, key)
@@ -326,7 +328,7 @@ def _inhibit_warnings(settings: Settings, document: Document) -> Iterator[Proble
                 fine = False
                 place = ("inhibit", at, part, key)
                 yield document.problem(place, f"nothing is inhibited by this: {message}", None)
-        if fine and _covers(rule.source, rule.target):
+        if fine and covers(rule.source, rule.target):
             message = (
                 "whatever target matches is a source too: two of them cover each other, and nobody is told"
             )

@@ -11,12 +11,15 @@ from relay.engine.index import Index
 from relay.engine.matching import Matcher
 from relay.engine.routing import OWN_RULE
 from relay.engine.rules import Match, Rule
+from relay.engine.scene import Silences
 from relay.model.catalogue import CATALOGUE
 from relay.model.event import Event, Subject, SubjectKind
 from relay.model.patterns import Patterns, fixed_start
 from relay.model.samples import sample
 from relay.model.severity import Severity
-from tests.engine.things import router, rule
+from relay.model.silence import Silence
+from relay.settings.checks import covers
+from tests.engine.things import at, router, rule
 
 TYPES = (
     "trust.deleted",
@@ -151,6 +154,31 @@ def test_whatever_takes_an_event_is_found_once_and_in_order(
     assert found == sorted(set(found))
     takes = {place for place, match in enumerate(matches) if Matcher(match).takes(event)}
     assert takes <= set(found)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(MATCHES, max_size=8), MATCHES)
+def test_whatever_covers_a_match_is_found_in_order(
+    written: list[dict[str, Any]], one: dict[str, Any]
+) -> None:
+    narrow = Match.model_validate(one)
+    wide = [Match.model_validate(each) for each in (*written, one, {**one, "repository": "**"})]
+    found = list(Index(wide).may_cover(narrow))
+    assert found == sorted(set(found))
+    assert {place for place, match in enumerate(wide) if covers(match, narrow)} <= set(found)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(MATCHES, max_size=8), EVENTS)
+def test_silences_are_found_that_speak_of_an_event(written: list[dict[str, Any]], event: Event) -> None:
+    silences = [
+        Silence(f"s{place}", matchers, at(0), at(60 + place), "ann", "", at(0))
+        for place, matchers in enumerate(written)
+    ]
+    speaking = [each for each in silences if Matcher(Match.model_validate(each.matchers)).takes(event)]
+    found = Silences(silences)
+    assert found.matching(event) == speaking
+    assert found.holding(event, at(1)) == (speaking[-1] if speaking else None)
 
 
 def found_by(event: Event, *matches: dict[str, Any]) -> list[int]:
