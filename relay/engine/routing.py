@@ -81,7 +81,7 @@ class _Compiled:
 
     def takes(self, event: Event) -> bool:
         """Tell whether the event matches."""
-        return next(self.misses(event), None) is None
+        return self.matcher.takes(event) and (self._when is None or self._when(event))
 
 
 class Router:
