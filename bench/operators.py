@@ -147,8 +147,8 @@ async def _measure(seconds: float, rounds: int) -> Section:
         "of the API each, from alerts to status; listeners have the live stream open. All of them are in one "
         "process beside the relay. The yardstick, in the same round, is nobody's reading.",
         tuple(_table(found, rates, part) for part in (0.5, 0.99)),
-        f"{int(RATE * seconds)} messages for each figure. Readers without a pause take all that there is of "
-        "one core of Python: what they get then is the most that the relay answers.",
+        f"{int(RATE * seconds)} messages for each load in a round. Readers without a pause ask again as soon "
+        "as they are answered.",
     )
 
 

@@ -100,7 +100,8 @@ class Router:
 
     def route(self, event: Event) -> list[Route]:
         """Return where the event goes: each channel at most once, and then who hears of it by escalation."""
-        if _about_relay(event) and not self._names_type(event):
+        own = _about_relay(event)
+        if own and not self._names_type(event):
             return [Route(OWN_RULE, channel) for channel in self._others(event)]
         routes: dict[str, Route] = {}
         escalations: list[Route] = []
@@ -112,7 +113,7 @@ class Router:
                 escalations += compiled.escalations
                 if compiled.rule.stop:
                     break
-        if _about_relay(event):
+        if own:
             allowed = self._others(event)
             return [route for route in (*routes.values(), *escalations) if route.channel in allowed]
         return [*routes.values(), *escalations]

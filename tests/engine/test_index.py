@@ -145,6 +145,13 @@ def test_events_go_where_they_would_go_without_an_index(
 
 
 @settings(max_examples=400, deadline=None)
+@given(MATCHES, EVENTS)
+def test_what_takes_an_event_misses_nothing(written: dict[str, Any], event: Event) -> None:
+    matcher = Matcher(Match.model_validate(written))
+    assert matcher.takes(event) is not bool(list(matcher.misses(event)))
+
+
+@settings(max_examples=400, deadline=None)
 @given(st.lists(MATCHES, max_size=12), EVENTS)
 def test_whatever_takes_an_event_is_found_once_and_in_order(
     written: list[dict[str, Any]], event: Event
