@@ -14,12 +14,10 @@ WORKERS ?= auto
 test: lint
 	@$(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal --durations=15 --durations-min=5
 
-# Measurements, as ratios against a yardstick of the same run.
+# Measurements, as ratios against a yardstick of the same run: `make bench NAMES=matching` makes one of them.
 bench:
 	@.ci/setup test
-	@$(BIN)/python -m bench.trust
-	@$(BIN)/python -m bench.operators
-	@$(BIN)/python -m bench.pages
+	@$(BIN)/python -m bench $(NAMES)
 
 lint:
 	@.ci/setup test

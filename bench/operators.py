@@ -1,73 +1,36 @@
 """What watching the relay costs those who are to be told: deliveries with and without readers of the API.
 
-    python -m bench.operators [SECONDS]
-
-Messages are posted to a hook of a relay that runs, twenty a second, and a webhook receiver notes how long
-each took to come. In the same run that is measured alone, then while 200 readers ask once a second for one of
-six paths each, from alerts to status, and 50 listen to the live stream, then while the 200 do not pause.
+Messages are posted to a hook of a relay that runs, and a webhook receiver notes how long each took to come.
 """
 
 import asyncio
 import json
 import multiprocessing
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 
-from bench.running import HEADERS, free_port, running
+from bench.figures import Section, Table, quantile, ratios, spread
+from bench.running import HEADERS, running
+from bench.sink import Sink, sink
 
 SECRET = "a-secret-of-the-benchmark-0123456789"
 READERS, LISTENERS, RATE = 200, 50, 20.0
 PATHS = ("/alerts?limit=50", "/events?limit=50", "/deliveries?limit=50", "/channels", "/clusters", "/status")
 
 
-@dataclass
-class Sink:
-    """A receiver of webhooks that notes when which message came."""
-
-    port: int = 0
-    came: dict[str, float] = field(default_factory=dict)
-
-    async def take(self, request: web.Request) -> web.Response:
-        """Note a message."""
-        body = await request.json()
-        contents = body["data"]["details"].get("tag") or json.dumps(body)
-        self.came.setdefault(str(contents), time.perf_counter())
-        return web.Response()
-
-
-@asynccontextmanager
-async def listening(sink: Sink) -> AsyncIterator[None]:
-    """Let the sink listen."""
-    app = web.Application()
-    app.router.add_post("/", sink.take)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", sink.port)
-    await site.start()
-    yield
-    await runner.cleanup()
-
-
-def settings(sink: int) -> dict[str, Any]:
+def settings(sink: str) -> dict[str, Any]:
     """Return what the relay is to do."""
     return {
         "clusters": [{"name": "prod", "url": "http://127.0.0.1:9", "watch": {"ping": "off"}}],
         "hooks": [{"name": "msr", "kind": "msr", "cluster": "prod", "secret": SECRET}],
-        "channels": [
-            {"name": "soc", "kind": "webhook", "url": f"http://127.0.0.1:{sink}/", "allow_private": True}
-        ],
+        "channels": [{"name": "soc", "kind": "webhook", "url": sink, "allow_private": True}],
         "rules": [{"name": "all", "match": {"type": "msr.*"}, "channels": ["soc"]}],
     }
 
@@ -107,8 +70,9 @@ async def _read_on(url: str, pause: float, stop: Event) -> int:
     return answered
 
 
-async def told(session: aiohttp.ClientSession, sink: Sink, name: str, seconds: float) -> list[float]:
-    """Post messages for so long; return how many seconds each took to arrive."""
+async def told(session: aiohttp.ClientSession, receiver: Sink, name: str, seconds: float) -> list[float]:
+    """Post messages for so long; return how many milliseconds each took to arrive."""
+    receiver.forget()
     began: dict[str, float] = {}
     start = time.perf_counter()
     for number in range(int(RATE * seconds)):
@@ -121,15 +85,14 @@ async def told(session: aiohttp.ClientSession, sink: Sink, name: str, seconds: f
             "/hooks/msr", json=post, headers={"Authorization": f"Bearer {SECRET}"}
         ) as done:
             assert done.status == 200, await done.text()
-    deadline = time.perf_counter() + 60
-    while not began.keys() <= sink.came.keys():
-        assert time.perf_counter() < deadline, f"{len(began.keys() - sink.came.keys())} messages did not come"
-        await asyncio.sleep(0.05)
-    return [sink.came[tag] - at for tag, at in began.items()]
+    await receiver.until(len(began), within=60)
+    came = {json.loads(body)["data"]["details"]["tag"]: at for at, _, body in receiver.bodies()}
+    assert came.keys() == began.keys(), f"{len(came)} of {len(began)} messages came"
+    return [(came[tag] - at) * 1000 for tag, at in began.items()]
 
 
 async def under_load(
-    session: aiohttp.ClientSession, sink: Sink, url: str, name: str, pause: float, seconds: float
+    session: aiohttp.ClientSession, receiver: Sink, url: str, name: str, pause: float, seconds: float
 ) -> tuple[list[float], float]:
     """Measure while others read; return how long messages took, and how many answers a second were given."""
     stop, (here, there) = multiprocessing.Event(), multiprocessing.Pipe()
@@ -137,51 +100,63 @@ async def under_load(
     readers.start()
     await asyncio.sleep(2)
     began = time.perf_counter()
-    found = await told(session, sink, name, seconds)
+    found = await told(session, receiver, name, seconds)
     took = time.perf_counter() - began
     stop.set()
     # The last event lets those go who listen.
-    await told(session, sink, f"{name}-end", 1)
+    await told(session, receiver, f"{name}-end", 1)
     answered = await asyncio.to_thread(here.recv)
     await asyncio.to_thread(readers.join)
     return found, answered / (took + 3)
 
 
-def quantile(found: Sequence[float], part: float) -> float:
-    """Return a quantile, in milliseconds."""
-    return sorted(found)[min(len(found) - 1, int(part * len(found)))] * 1000
+ALONE = "nobody reads"
+LOADS = {
+    f"{READERS} read once a second, {LISTENERS} listen": 1.0,
+    f"{READERS} read without a pause, {LISTENERS} listen": 0.0,
+}
+"""What is measured beside nobody's reading: how many seconds each reader pauses."""
 
 
-def show(name: str, found: Sequence[float], alone: Sequence[float], more: str = "") -> None:
-    """Print one line of the table."""
-    cells = [
-        f"{quantile(found, part):8.1f} ms ({quantile(found, part) / quantile(alone, part):5.2f})"
-        for part in (0.5, 0.99)
-    ]
-    print(f"{name:34} p50 {cells[0]}   p99 {cells[1]}   most {max(found) * 1000:7.0f} ms  {more}")
+def measure(seconds: float = 10.0, rounds: int = 3) -> Section:
+    """Measure each load for so many seconds, in turn, so many times."""
+    return asyncio.run(_measure(seconds, rounds))
 
 
-async def measure(seconds: float) -> None:
-    """Run all of it, and print what was found, with ratios to what is without readers."""
-    sink = Sink(free_port())
-    with tempfile.TemporaryDirectory() as folder:
+async def _measure(seconds: float, rounds: int) -> Section:
+    found: dict[str, list[list[float]]] = {ALONE: [], **{load: [] for load in LOADS}}
+    rates: dict[str, list[float]] = {load: [] for load in LOADS}
+    with tempfile.TemporaryDirectory() as folder, sink(keep=True) as receiver:
         async with (
-            listening(sink),
-            running(Path(folder), settings(sink.port)) as url,
+            running(Path(folder), settings(receiver.url)) as url,
             aiohttp.ClientSession(url) as session,
         ):
-            await told(session, sink, "warm", 5)
-            alone = await told(session, sink, "alone", seconds)
-            show("nobody reads", alone, alone)
-            calm, rate = await under_load(session, sink, url, "calm", 1.0, seconds)
-            show(f"{READERS} read once a second, {LISTENERS} listen", calm, alone, f"{rate:.0f} answers/s")
-            hard, rate = await under_load(session, sink, url, "hard", 0.0, seconds)
-            show(f"{READERS} read without a pause", hard, alone, f"{rate:.0f} answers/s")
-            again = await told(session, sink, "again", seconds)
-            show("nobody reads any more", again, alone)
-            mean = statistics.mean(alone) * 1000
-            print(f"{len(alone)} messages each; mean while nobody reads {mean:.1f} ms")
+            await told(session, receiver, "warm", 5)
+            for number in range(rounds):
+                print(f"operators: round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+                found[ALONE].append(await told(session, receiver, f"alone{number}", seconds))
+                for at, (load, pause) in enumerate(LOADS.items()):
+                    name = f"load{at}-{number}"
+                    took, rate = await under_load(session, receiver, url, name, pause, seconds)
+                    found[load].append(took)
+                    rates[load].append(rate)
+    return Section(
+        "What it costs to be watched",
+        f"{RATE:.0f} messages a second are posted to a hook of the relay, on SQLite, and told to a webhook; "
+        f"a message's time is from before the post to its arrival. Readers ask for one of {len(PATHS)} paths "
+        "of the API each, from alerts to status; listeners have the live stream open. All of them are in one "
+        "process beside the relay. The yardstick, in the same round, is nobody's reading.",
+        tuple(_table(found, rates, part) for part in (0.5, 0.99)),
+        f"{int(RATE * seconds)} messages for each load in a round. Readers without a pause ask again as soon "
+        "as they are answered.",
+    )
 
 
-if __name__ == "__main__":
-    asyncio.run(measure(float(sys.argv[1]) if len(sys.argv) > 1 else 20.0))
+def _table(found: dict[str, list[list[float]]], rates: dict[str, list[float]], part: float) -> Table:
+    alone = [quantile(each, part) for each in found[ALONE]]
+    rows = []
+    for load, rounds in found.items():
+        took = [quantile(each, part) for each in rounds]
+        answers = spread(rates[load]).shown(".0f") if load in rates else "0"
+        rows.append((load, spread(took).shown(".1f"), ratios(took, alone).shown(), answers))
+    return Table((f"p{part * 100:.0f}", "ms", "times nobody reading", "answers/s"), tuple(rows))

@@ -1,9 +1,4 @@
-"""How long pages and listings take on a store that has grown: first after the start, and later.
-
-    python -m bench.pages [DELIVERIES]
-
-Each is asked for by itself. The yardstick is ``/healthz``, which touches no store.
-"""
+"""How long pages and listings take on a store that has grown: first after the start, and later."""
 
 import asyncio
 import statistics
@@ -14,10 +9,10 @@ from pathlib import Path
 
 import aiohttp
 
+from bench.figures import Section, Table, spread
 from bench.filling import fill
 from bench.running import HEADERS, running, store_of
 
-_TIMES = 15
 _CHANNELS = [
     {"name": name, "kind": "webhook", "url": "http://127.0.0.1:9/", "allow_private": True}
     for name in ("soc", "mail", "chat")
@@ -44,40 +39,55 @@ PATHS = (
 )
 
 
-async def measure(count: int) -> None:
-    """Fill a store, look at everything, and print how long it took, in milliseconds."""
+def measure(count: int = 1_000_000, rounds: int = 15) -> Section:
+    """Fill a store with so many deliveries, and look at everything so many times."""
+    return asyncio.run(_measure(count, rounds))
+
+
+async def _measure(count: int, rounds: int) -> Section:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        began = time.perf_counter()
+        print(f"pages: filling a store with {count:,} deliveries", file=sys.stderr, flush=True)
         fill(store_of(folder), count)
         size = (folder / "relay.db").stat().st_size / 2**20
-        print(f"{count} deliveries, {size:.0f} MiB, filled in {time.perf_counter() - began:.0f} s")
         async with (
             running(folder, {"channels": _CHANNELS}) as url,
             aiohttp.ClientSession(url, headers=HEADERS) as session,
         ):
-            print(f"{'path':38} {'first':>8} {'min':>8} {'median':>8} {'max':>8}  ms  ratio   size")
-            yardstick = 0.0
-            for path in PATHS:
-                found, size = await look(session, path)
-                first, *rest = found
-                median = statistics.median(rest)
-                yardstick = yardstick or median
-                figures = " ".join(f"{each:8.1f}" for each in (first, min(rest), median, max(rest)))
-                print(f"{path:38} {figures}  {median / yardstick:7.1f}   {size / 1024:.0f} KiB")
+            rows = await _look(session, rounds)
+    return Section(
+        "Pages and listings on a store that has grown",
+        f"A relay with {count:,} deliveries and as many events in a SQLite store of {size:,.0f} MiB; each "
+        f"path is asked for once after the start, and then {rounds} times in turn with the others. The "
+        "yardstick, in the same round, is `/healthz`, which touches no store.",
+        (Table(("path", "first, ms", "later, ms", "times /healthz", "KiB"), rows),),
+    )
 
 
-async def look(session: aiohttp.ClientSession, path: str) -> tuple[list[float], int]:
-    """Ask for one path several times; return how many milliseconds each took, and the size in bytes."""
-    took, size = [], 0
-    for _ in range(_TIMES + 1):
-        began = time.perf_counter()
-        async with session.get(path) as answer:
-            size = len(await answer.read())
-            assert answer.status == 200, (path, answer.status)
-        took.append((time.perf_counter() - began) * 1000)
-    return took, size
+async def _look(session: aiohttp.ClientSession, rounds: int) -> tuple[tuple[str, ...], ...]:
+    """Ask for every path in turn; return a row for each."""
+    first = {path: await _ask(session, path) for path in PATHS}
+    later: dict[str, list[float]] = {path: [] for path in PATHS}
+    for _ in range(rounds):
+        for path in PATHS:
+            later[path].append((await _ask(session, path))[0])
+    yardstick = statistics.median(later[PATHS[0]])
+    return tuple(
+        (
+            f"`{path}`",
+            f"{first[path][0]:.1f}",
+            spread(took).shown(".1f"),
+            f"{statistics.median(took) / yardstick:.1f}",
+            f"{first[path][1] / 1024:.0f}",
+        )
+        for path, took in later.items()
+    )
 
 
-if __name__ == "__main__":
-    asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))
+async def _ask(session: aiohttp.ClientSession, path: str) -> tuple[float, int]:
+    """Return how many milliseconds a path took, and the size of the answer in bytes."""
+    began = time.perf_counter()
+    async with session.get(path) as answer:
+        size = len(await answer.read())
+        assert answer.status == 200, (path, answer.status)
+    return (time.perf_counter() - began) * 1000, size

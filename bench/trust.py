@@ -1,11 +1,4 @@
-"""What it costs to learn what many repositories hold: requests, time, storage.
-
-    python -m bench.trust [REPOSITORIES]
-
-An imitated MSR in a process of its own signs for real. The yardstick fetches the same files with aiohttp's
-client, four repositories at a time as the relay does, takes them apart with `json`, and verifies and stores
-nothing.
-"""
+"""What it costs to learn what many repositories hold: requests, time, storage."""
 
 import asyncio
 import json
@@ -24,6 +17,7 @@ import aiohttp
 import yaml
 from aiohttp import web
 
+from bench.figures import Section, Table, ratios, spread
 from relay.app import build
 from relay.app.clients import Clients
 from relay.demo.feed import Sql
@@ -37,6 +31,8 @@ from relay.store import Store
 
 _AT_ONCE = 4
 _TAGS = 10
+_RATE = 10
+"""Requests a second that the watcher makes at the most, by default."""
 _HOST = "msr.example.com"
 
 
@@ -139,11 +135,11 @@ async def relayed(url: str, folder: Path) -> tuple[float, int]:
     return seconds, (folder / "relay.db").stat().st_size
 
 
-def main() -> None:
-    """Measure and print."""
-    repositories = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+def measure(repositories: int = 2_000, rounds: int = 3) -> Section:
+    """Measure so many repositories so many times."""
     here, there = multiprocessing.Pipe()
     spawning = multiprocessing.get_context("spawn")
+    print(f"trust: {repositories:,} repositories are signed", file=sys.stderr, flush=True)
     server = spawning.Process(target=serve, args=(repositories, there), daemon=True)
     server.start()
     url = f"http://127.0.0.1:{here.recv()}"
@@ -153,21 +149,40 @@ def main() -> None:
         found: dict[str, int] = here.recv()
         return found
 
-    yardstick = asyncio.run(bare(url))
-    asked()
-    with tempfile.TemporaryDirectory() as name:
-        seconds, size = asyncio.run(relayed(url, Path(name)))
-    requests = asked()
+    yardstick, found = [], []
+    requests: dict[str, int] = {}
+    size = 0
+    for number in range(rounds):
+        print(f"trust: round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+        yardstick.append(repositories / asyncio.run(bare(url)))
+        asked()
+        with tempfile.TemporaryDirectory() as name:
+            seconds, size = asyncio.run(relayed(url, Path(name)))
+        found.append(repositories / seconds)
+        requests = asked()
+        assert requests["targets"] == repositories, requests
     here.send("end")
     server.join(10)
     total = sum(requests.values())
-    print(f"{repositories} repositories of {_TAGS} tags")
-    print(f"requests       {total} ({total / repositories:.2f} for each): {requests}")
-    rate = f"{yardstick / seconds:.2f} of the bare loop"
-    print(f"rate           {rate} ({repositories / seconds:.0f} repositories a second here)")
-    print(f"storage        {size / repositories / 1024:.1f} KiB for each, with its evidence")
-    print(f"at 10 a second {total / 10 / 3600:.1f} hours")
-
-
-if __name__ == "__main__":
-    main()
+    rows = (
+        ("bare loop, repositories/s", spread(yardstick).shown(".0f")),
+        ("relay, repositories/s", spread(found).shown(".0f")),
+        ("relay, of the bare loop", ratios(found, yardstick).shown()),
+        ("requests for each repository", f"{total / repositories:.2f}"),
+        ("KiB in the store for each, with its evidence", f"{size / repositories / 1024:.1f}"),
+        (
+            "minutes for 10,000 repositories at the default of 10 requests a second",
+            f"{total / repositories * 10_000 / _RATE / 60:.0f}",
+        ),
+    )
+    return Section(
+        "Learning what repositories hold",
+        f"The watcher `trust` learns {repositories:,} repositories of {_TAGS} tags from an imitated MSR in a "
+        "process of its own that signs for real: it fetches, verifies, and commits each to a SQLite store. "
+        f"The yardstick, in the same round, fetches the same files with aiohttp's client, {_AT_ONCE} "
+        "repositories at a time as the relay does, takes them apart with `json`, and verifies and stores "
+        "nothing.",
+        (Table(("what", "found"), rows),),
+        "In service the relay asks MSR no faster than `rate` of the watcher allows: that, not its own pace, "
+        "says how long learning takes.",
+    )

@@ -61,8 +61,19 @@ class Matcher:
                 yield f"label {name} is {event.labels.get(name) or 'not set'}"
 
     def takes(self, event: Matchable) -> bool:
-        """Tell whether the event matches."""
-        return next(self.misses(event), None) is None
+        """Tell whether the event matches: whether nothing keeps it out."""
+        # Said without the words of `misses`: this is asked of every event.
+        return (
+            (self._severities is None or event.severity in self._severities)
+            and (self.type is None or self.type.match(event.type))
+            and (self._cluster is None or self._cluster.match(event.cluster or ""))
+            and (self._repository is None or _repository_matches(self._repository, event))
+            and (self._replica is None or self._replica.match_any(_replicas(event)))
+            and (
+                not self._labels
+                or all(patterns.match(event.labels.get(name, "")) for name, patterns in self._labels.items())
+            )
+        )
 
 
 def _is_repository(event: Matchable) -> bool:

@@ -1,9 +1,10 @@
 """Routing: which rules take an event, where it goes, and why not elsewhere. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from relay.engine.index import Index
 from relay.engine.matching import Matcher
 from relay.engine.rules import GroupOptions, Rule
 from relay.model.catalogue import CATALOGUE
@@ -68,6 +69,8 @@ class _Compiled:
     def __init__(self, rule: Rule, when: Expression | None) -> None:
         self.rule = rule
         self.matcher = Matcher(rule.match)
+        self.routes = tuple(_route(rule, channel) for channel in rule.channels)
+        self.escalations = tuple(_escalations(rule))
         self._when = when
 
     def misses(self, event: Event) -> Iterator[str]:
@@ -78,7 +81,7 @@ class _Compiled:
 
     def takes(self, event: Event) -> bool:
         """Tell whether the event matches."""
-        return next(self.misses(event), None) is None
+        return self.matcher.takes(event) and (self._when is None or self._when(event))
 
 
 class Router:
@@ -87,27 +90,30 @@ class Router:
     def __init__(
         self, rules: Sequence[Rule], channels: Iterable[str], compile_when: Callable[[str], Expression]
     ) -> None:
-        self.channels = tuple(channels)
+        self.channels: Collection[str] = dict.fromkeys(channels).keys()
         self.rules = {rule.name: rule for rule in rules}
         self._compiled = [
             _Compiled(rule, None if rule.when is None else compile_when(rule.when)) for rule in rules
         ]
+        self._index = Index(rule.match for rule in rules)
+        self._named: dict[str, bool] = {}
 
     def route(self, event: Event) -> list[Route]:
         """Return where the event goes: each channel at most once, and then who hears of it by escalation."""
-        if _about_relay(event) and not self._names_type(event):
+        own = _about_relay(event)
+        if own and not self._names_type(event):
             return [Route(OWN_RULE, channel) for channel in self._others(event)]
         routes: dict[str, Route] = {}
         escalations: list[Route] = []
-        for compiled in self._compiled:
+        for place in self._index.may_take(event):
+            compiled = self._compiled[place]
             if compiled.takes(event):
-                rule = compiled.rule
-                for channel in rule.channels:
-                    routes.setdefault(channel, _route(rule, channel))
-                escalations += _escalations(rule)
-                if rule.stop:
+                for route in compiled.routes:
+                    routes.setdefault(route.channel, route)
+                escalations += compiled.escalations
+                if compiled.rule.stop:
                     break
-        if _about_relay(event):
+        if own:
             allowed = self._others(event)
             return [route for route in (*routes.values(), *escalations) if route.channel in allowed]
         return [*routes.values(), *escalations]
@@ -129,12 +135,14 @@ class Router:
 
     def _names_type(self, event: Event) -> bool:
         """Tell whether a rule says by type where this goes: then the rules decide, else every channel."""
-        return any(
-            type_of is not None
-            and any(glob.strip("*") for glob in type_of.wanted)
-            and type_of.match(event.type)
-            for type_of in (each.matcher.type for each in self._compiled)
-        )
+        if event.type not in self._named:
+            self._named[event.type] = any(
+                type_of is not None
+                and any(glob.strip("*") for glob in type_of.wanted)
+                and type_of.match(event.type)
+                for type_of in (each.matcher.type for each in self._compiled)
+            )
+        return self._named[event.type]
 
     def _others(self, event: Event) -> list[str]:
         """Return all channels but the one in trouble: it could not tell of itself."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from relay.engine.index import Index
 from relay.engine.intervals import TimeInterval, Times, contains_any, muted, muted_until, next_change
 from relay.engine.matching import Matchable, Matcher
 from relay.engine.rules import Match, Rule
@@ -18,14 +19,15 @@ class Silences:
     def __init__(self, found: Iterable[Silence] = ()) -> None:
         self.all: Sequence[Silence] = tuple(found)
         self._compiled = [_Compiled(each) for each in self.all]
+        self._index = Index(each.match for each in self._compiled)
 
     def matching(self, about: Matchable) -> list[Silence]:
         """Return the silences that speak of this, whether they hold or not."""
-        return [each.silence for each in self._compiled if each.matcher.takes(about)]
+        return [each.silence for each in self._speaking(about)]
 
     def holding(self, about: Matchable, at: datetime) -> Silence | None:
         """Return the silence that keeps this from being sent at a time: the one that lasts longest."""
-        found = [each for each in self._compiled if each.holds(at) and each.matcher.takes(about)]
+        found = [each for each in self._speaking(about) if each.holds(at)]
         latest = max(found, key=lambda each: each.until(at, _DAY), default=None)
         return None if latest is None else latest.silence
 
@@ -36,6 +38,10 @@ class Silences:
     def until(self, silence: Silence, at: datetime, within: timedelta) -> datetime:
         """Return when one of these that holds ceases to; at most ``within`` from ``at``."""
         return next(each.until(at, within) for each in self._compiled if each.silence.id == silence.id)
+
+    def _speaking(self, about: Matchable) -> list["_Compiled"]:
+        found = (self._compiled[place] for place in self._index.may_take(about))
+        return [each for each in found if each.matcher.takes(about)]
 
 
 _DAY = timedelta(days=1)
@@ -64,7 +70,8 @@ class _Compiled:
 
     def __init__(self, silence: Silence) -> None:
         self.silence = silence
-        self.matcher = Matcher(Match.model_validate(dict(silence.matchers)))
+        self.match = Match.model_validate(dict(silence.matchers))
+        self.matcher = Matcher(self.match)
         self._intervals = [TimeInterval.model_validate(dict(each)) for each in silence.intervals]
 
     def holds(self, at: datetime) -> bool:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from relay.config import Document, Loc
 from relay.config.tree import Items, Scalar, Table
+from relay.engine.index import Index
 from relay.engine.intervals import muted, muted_until
 from relay.engine.rules import Match
 from relay.model.catalogue import CATALOGUE
@@ -160,10 +161,11 @@ def _in_clear(public_url: str | None) -> bool:
 
 
 def _repeated(found: Sequence[tuple[Loc, str]], document: Document) -> Iterator[Problem]:
-    names = [name for _, name in found]
-    for at, (place, name) in enumerate(found):
-        if name in names[:at]:
+    taken: set[str] = set()
+    for place, name in found:
+        if name in taken:
             yield document.problem(place, f"{name!r} is taken", "every name may stand once")
+        taken.add(name)
 
 
 def _cluster_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
@@ -190,11 +192,15 @@ def _cluster_warnings(settings: Settings, document: Document) -> Iterator[Proble
 
 def _rule_warnings(settings: Settings, document: Document) -> Iterator[Problem]:
     clusters = [cluster.name for cluster in settings.clusters]
+    stopping = [(at, rule) for at, rule in enumerate(settings.rules) if rule.stop and rule.when is None]
+    index = Index(rule.match for _, rule in stopping)
     for at, rule in enumerate(settings.rules):
         for key, message in never(rule.match, clusters):
             yield document.problem(("rules", at, "match", key), f"this rule can never match: {message}", None)
-        for earlier in settings.rules[:at]:
-            if earlier.stop and earlier.when is None and _covers(earlier.match, rule.match):
+        for stops, earlier in (stopping[place] for place in index.may_cover(rule.match)):
+            if stops >= at:
+                break
+            if covers(earlier.match, rule.match):
                 message = f"this rule is never reached: {earlier.name!r} above takes the same and stops"
                 yield document.problem(("rules", at), message, "move it up, or drop stop there")
                 break
@@ -216,7 +222,7 @@ def _time_warnings(settings: Settings, document: Document, now: datetime) -> Ite
 
 def never(match: Match, clusters: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield, with the key, why nothing that is configured can match."""
-    types = [name for name in CATALOGUE if match.type is None or Patterns(match.type).match(name)]
+    types = _types(match)
     if not types:
         yield "type", "there is no such event type"
     about = {CATALOGUE[name].subject for name in types}
@@ -229,7 +235,7 @@ def never(match: Match, clusters: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield "cluster", "there is no such cluster"
 
 
-def _covers(wide: Match, narrow: Match) -> bool:
+def covers(wide: Match, narrow: Match) -> bool:
     """Tell whether everything that the second matches is surely matched by the first."""
     for key, separator in (("type", ""), ("cluster", ""), ("repository", "/"), ("replica", "")):
         outer, inner = getattr(wide, key), getattr(narrow, key)
@@ -251,7 +257,7 @@ def _covers_globs(outer: list[str], inner: list[str] | None, separator: str) -> 
 
 
 def _types(match: Match) -> list[str]:
-    return [name for name in CATALOGUE if match.type is None or Patterns(match.type).match(name)]
+    return list(filter(Patterns(match.type or ()).match, CATALOGUE))
 
 
 def _repeated_type(name: str) -> bool:
@@ -322,7 +328,7 @@ def _inhibit_warnings(settings: Settings, document: Document) -> Iterator[Proble
                 fine = False
                 place = ("inhibit", at, part, key)
                 yield document.problem(place, f"nothing is inhibited by this: {message}", None)
-        if fine and _covers(rule.source, rule.target):
+        if fine and covers(rule.source, rule.target):
             message = (
                 "whatever target matches is a source too: two of them cover each other, and nobody is told"
             )
