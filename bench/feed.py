@@ -10,7 +10,7 @@ import multiprocessing
 import time
 from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
@@ -130,9 +130,11 @@ class _Server:
         texts = records.texts[begin : begin + most]
         body = f'{{"count": {len(texts)}, "records": [{", ".join(texts)}]}}'
         response = web.Response(text=body, content_type="text/plain", charset="utf-8")
-        await response.prepare(request)
-        await response.write_eof()
-        self._note(records, begin + len(texts))
+        # Who asked may have been stopped meanwhile; then nothing was shown.
+        with suppress(ConnectionError):
+            await response.prepare(request)
+            await response.write_eof()
+            self._note(records, begin + len(texts))
         return response
 
     def _note(self, records: _Records, end: int) -> None:

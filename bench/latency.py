@@ -104,10 +104,10 @@ it accepts; so one page may bring several at once, and what stands behind others
 them: that counts. The time of each is from when the server had written out the page that showed it first to
 when its POST, rendered and signed, had come to a webhook receiver. In between lie the events, deliveries,
 evidence and cursor, in one transaction on SQLite with `synchronous=FULL`, and the claim from the outbox.
-Server, relay and receiver are processes of their own. Of several clusters each has its share of the records. *Bare* is aiohttp's client on the stock event
-loop that asks for the same pages as often, takes them apart with `json`, posts {_BODY} bytes for each record,
-{_AT_ONCE} at once, and stores nothing. Updates are told at once (`trust: off`). Goals: p50 at most 5 ms, p99
-at most 15 ms up to 200 a second.
+Server, relay and receiver are processes of their own. Of several clusters each has its share of the records.
+*Bare* is aiohttp's client on the stock event loop that asks for the same pages as often, takes them apart
+with `json`, posts {_BODY} bytes for each record, {_AT_ONCE} at once, and stores nothing. Updates are told at
+once (`trust: off`). Goals: p50 at most 5 ms, p99 at most 15 ms up to 200 a second.
 """
 
 
