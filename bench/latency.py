@@ -13,8 +13,8 @@ from typing import Any
 
 import aiohttp
 
-from bench.feed import HOST, Feed, feed
 from bench.figures import Section, Table, quantile, ratios, spread
+from bench.flow import HOST, Feed, feed
 from bench.running import running
 from bench.sink import Sink, sink
 
