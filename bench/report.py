@@ -14,8 +14,9 @@ FILE = Path(__file__).parent.parent / "docs" / "performance.md"
 _HEAD = """# Performance
 
 Written by `make bench`; nothing here is typed in by hand. Every figure was measured on the shipped path with
-the real store, beside its yardstick in the same run, turn about. Read the ratios: they mean the same on another
-machine; seconds and rates do not. Where something was measured several times, it says `median (min to max)`.
+the real store, beside its yardstick in the same run, turn about. Read the ratios: they mean the same on
+another machine; seconds and rates do not. Where something was measured several times, it says
+`median (min to max)`.
 `python -m bench NAME` measures one section anew; each says when it was measured, and where.
 """
 

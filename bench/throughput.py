@@ -83,8 +83,8 @@ def _how(count: int) -> str:
 `synchronous=FULL`, PostgreSQL with its defaults. *Bare* is aiohttp's client on the stock event loop,
 {_AT_ONCE} requests of {len(_BODY)} bytes at once: it renders, signs, logs and stores nothing. Alertmanager
 notifies of alerts that are a group each. Apprise's `async_notify` goes to {_AT_ONCE} `json://` addresses at a
-time. All post to the same receiver, a process of its own. The rate is that from the first request to the last.
-Goals: 0.75 of bare, 1 of Alertmanager, 10 of Apprise.
+time. All post to the same receiver, a process of its own. The rate is that from the first request to the
+last. Goals: 0.75 of bare, 1 of Alertmanager, 10 of Apprise.
 """
 
 

@@ -25,7 +25,7 @@ from relay.model.errors import StoreError
 from relay.model.plan import Rewrite
 from relay.model.steps import Reach, Step, pass_by
 from relay.model.telemetry import Telemetry
-from relay.store import Claim, Store, Waiting
+from relay.store import Claim, Settlement, Store, Waiting
 
 _log = structlog.get_logger("relay.dispatch")
 
@@ -80,6 +80,8 @@ class ChannelLoop:
         self._woken = 0
         self._claimed = 0
         self._looked_at = 0.0
+        self._dry = -1
+        self._nothing_more: tuple[int, float] = (-1, 0.0)
         self._window = None if channel.rate is None else Window(channel.rate.count, channel.rate.seconds)
         self._awake = asyncio.Event()
         self._ready: deque[Claim] = deque()
@@ -188,6 +190,14 @@ class ChannelLoop:
             if self._full:
                 return None
             if not self._ready:
+                if (rest := self._rest) > 0:
+                    return rest
+                if self._dry == self._woken:
+                    # All that was due was claimed, and nobody has told of more.
+                    self._dry = -1
+                    if (rest := await self._until_due()) > 0:
+                        return rest
+                    continue
                 if not await self._claim(now, 1 if self._most == 1 else _BATCH):
                     return await self._until_due()
                 # Meanwhile the channel may have been stopped, disabled or refused.
@@ -199,6 +209,12 @@ class ChannelLoop:
             if await self._still_holds(claim, now):
                 self._begin(claim)
         return None
+
+    @property
+    def _rest(self) -> float:
+        """For how many seconds nothing more is due, as far as is known; 0: that has to be looked up."""
+        woken, until = self._nothing_more
+        return max(0.0, until - self._clock.monotonic()) if woken == self._woken else 0.0
 
     @property
     def _most(self) -> int:
@@ -253,6 +269,7 @@ class ChannelLoop:
         claims = await self._store.due(self.channel.name, now, limit, frozenset(self._taken))
         if not claims:
             return False
+        self._dry = self._claimed if len(claims) < limit else -1
         self._moved_at = self._clock.monotonic()
         if await self._digest(claims, now):
             return True
@@ -294,13 +311,19 @@ class ChannelLoop:
         return done
 
     async def _until_due(self) -> float:
+        woken = self._woken
         due_at = await self._store.next_due(self.channel.name, frozenset(self._taken))
         wait = self._look_again if due_at is None else _seconds(due_at - self._clock.now())
-        return min(wait, self._look_again)
+        wait = min(wait, self._look_again)
+        # What is taken may be due again later: whoever hands it back wakes.
+        self._nothing_more = (woken, self._clock.monotonic() + wait)
+        return wait
 
     def _give_back(self) -> None:
-        self._taken.difference_update(claim.delivery.seq for claim in self._ready)
-        self._ready.clear()
+        if self._ready:
+            self._taken.difference_update(claim.delivery.seq for claim in self._ready)
+            self._ready.clear()
+            self._woken += 1
 
     def _begin(self, claim: Claim) -> None:
         if self._window:
@@ -325,10 +348,11 @@ class ChannelLoop:
             raise
         self._recorder.note(claim, tried)
 
-    def _recorded(self, claim: Claim) -> None:
+    def _recorded(self, claim: Claim, settlement: Settlement) -> None:
         self._taken.discard(claim.delivery.seq)
-        if claim.waiting is not None:
-            # What comes next in its thread was not due before.
+        over = settlement.delivery.finished_at is not None and not settlement.follow_ups
+        if claim.waiting is not None or not over:
+            # It comes again, or what comes next in its thread was not due before.
             self._woken += 1
         self._awake.set()
 

@@ -41,7 +41,8 @@ class _Ended:
 class Recorder:
     """Records the attempts of one channel; sending goes on meanwhile.
 
-    ``recorded`` is called with what the store has then, ``turned`` when the channel's state has changed.
+    ``recorded`` is called with what was claimed and what the store has of it by then, ``turned`` when the
+    channel's state has changed.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Recorder:
         *,
         scene: Callable[[], Scene],
         telemetry: Telemetry,
-        recorded: Callable[[Claim], None],
+        recorded: Callable[[Claim, Settlement], None],
         turned: Callable[[], None],
     ) -> None:
         self._channel = channel
@@ -139,7 +140,7 @@ class Recorder:
             await self._save_health(queue)
         finally:
             for each in queue:
-                self._recorded(each.claim)
+                self._recorded(each.claim, each.settlement)
             self.waiting -= len(queue)
         for each in queue:
             await self._tell(each)

@@ -63,6 +63,7 @@ class Sender:
     acknowledged: Callable[[str], Acknowledgement | None] = field(default=nothing)
     acknowledge_url: Callable[[str], str | None] = field(default=nothing)
     traceparent: Callable[[Delivery], str | None] = field(default=nothing)
+    _words: tuple[Mapping[str, Rule] | None, int] = field(default=(None, 0), init=False, repr=False)
 
     @property
     def sizes(self) -> Sizes:
@@ -70,15 +71,14 @@ class Sender:
         most = self.channel.group_bytes
         if most is None:
             return Sizes()
-        words: list[int] = []
+        return Sizes(max(1, most - _AROUND), lambda event: self._size(event) + self._longest_words())
 
-        def size(event: Event) -> int:
-            if not words:
-                # Which rule's words an event will get is not known here: the longest ones are reckoned with.
-                words.append(max(map(_words, self.rules().values()), default=0))
-            return self._size(event) + words[0]
-
-        return Sizes(max(1, most - _AROUND), size)
+    def _longest_words(self) -> int:
+        """Return how many bytes the words of a rule have: which one's an event will get is not known here."""
+        rules = self.rules()
+        if self._words[0] is not rules:
+            self._words = (rules, max(map(_words, rules.values()), default=0))
+        return self._words[1]
 
     def _size(self, event: Event) -> int:
         telling = Telling((event,), "", self.channel.name, "")
