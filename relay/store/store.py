@@ -282,7 +282,7 @@ class Store(Opened):
         return await self._read(reads.count_deliveries, channel)
 
     async def count_waiting(self, channel: str) -> int:
-        """Return how many deliveries of a channel are pending."""
+        """Return how many deliveries of a channel are pending; of very many only that they are so many."""
         return await self._read(queue.count_waiting, channel)
 
     async def queues(self, now: datetime) -> dict[str, Queue]:
