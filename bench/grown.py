@@ -1,9 +1,9 @@
-"""An outbox as it is after years: filled in bulk, by the database's own statements, from one real row of each.
+"""An outbox as it is after years: filled in bulk, by the database itself, from one real row of each table.
 
-Half is finished: delivered, one in ten of them dead, a fifth of it longer ago than it is kept. Half waits: half
-of that for the measured channels (it is due later, one in ten was tried in vain before), and half is due now, for
-channels that somebody has disabled: in one of them each by itself, in the other, which has a tenth of that, all
-in one thread. Each event is told by two deliveries.
+Half is finished: delivered, one in ten of them dead, a fifth of it longer ago than it is kept. Half
+waits: half of that for the measured channels (it is due later, one in ten was tried in vain before), and
+half is due now, for channels that somebody has disabled: in one of them each by itself, in the other,
+which has a tenth of that, all in one thread. Each event is told by two deliveries.
 """
 
 import sqlite3
@@ -134,8 +134,9 @@ def _insert(
     })  # fmt: skip
     first = run("SELECT min(seq) FROM events").fetchone()[0]
     told = f"(SELECT id FROM events WHERE events.seq = n / 2 + {first})"
+    thread = f"CASE WHEN n >= {half} AND n % 20 = 0 THEN 'grp_1' ELSE {told} END"
     _copy(insert, "deliveries", delivery, count, dialect, {
-        "id": f"'dlv_' || {dialect.digits}", "channel": channel, "thread": f"CASE WHEN n >= {half} AND n % 20 = 0 THEN 'grp_1' ELSE {told} END",
+        "id": f"'dlv_' || {dialect.digits}", "channel": channel, "thread": thread,
         "events": dialect.array.format(told), "state": state, "created_at": created, "ready_at": created,
         "due_at": due, "finished_at": finished, "attempts": tried,
     })  # fmt: skip

@@ -265,8 +265,8 @@ def hasten(connection: Connection, runs: Sequence[tuple[str, datetime]]) -> list
             update(deliveries)
             .where(
                 deliveries.c.channel == channel,
-                # As the index says it that has what was tried, with its next column: that is little, what waits
-                # may be millions.
+                # As the index says it that has what was tried, with its next column: that is little, and
+                # what waits may be millions.
                 deliveries.c.thread >= literal_column("''"),
                 deliveries.c.finished_at.is_(None),
                 deliveries.c.state == literal_column(f"'{DeliveryState.PENDING}'"),
