@@ -17,7 +17,7 @@ from bench.started import started
 from relay.store.database import connect, parse_url
 from relay.store.schema import deliveries
 
-_RATE, _SECONDS, _LONGEST = 50.0, 10.0, 120.0
+_RATE, _SECONDS, _LONGEST = 50.0, 10.0, 30.0
 _KEPT = timedelta(days=30)
 
 

@@ -23,7 +23,7 @@ from relay.store.parts import parts
 from relay.store.reads import read_events
 from relay.store.schema import contents, deliveries, events
 
-MOST_COUNTED = 100_000
+MOST_COUNTED = 10_000
 """Deliveries that wait are counted up to here: what is sent meanwhile waits for it."""
 _MOST_TOGETHER = 5000
 """Deliveries that are looked at together; what is beyond is told with the next look."""

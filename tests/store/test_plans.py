@@ -52,7 +52,7 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "know_channels, one gone": lambda c: writes.know_channels(c, [(frozenset({"soc"}), NOW)]),
     "look_again": lambda c: writes.look_again(c, [(DeliveryState.SILENCED, NOW)]),
     "unacknowledge": lambda c: writes.unacknowledge(c, [("alr_1", DEED)]),
-    "prune": lambda c: pruning.prune(c, [CUT]),
+    "prune": lambda c: pruning.prune(c, [(CUT, None)]),
 }
 ALLOWED = {
     # What was found, and that is no more than is counted.
