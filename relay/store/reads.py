@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, func, literal_column, or_, select
 
 from relay.model.alert import Alert, AlertState
 from relay.model.delivery import Attempt, ChannelHealth, Delivery
@@ -70,7 +70,8 @@ def read_events(connection: Connection, ids: Collection[str]) -> dict[str, Event
 
 def open_alerts(connection: Connection) -> list[Alert]:
     """Return the alerts that are pending or firing."""
-    query = select(alerts.c.body).where(alerts.c.state != AlertState.RESOLVED)
+    # As the partial index says it: what has resolved is kept for months.
+    query = select(alerts.c.body).where(alerts.c.state != literal_column(f"'{AlertState.RESOLVED}'"))
     return [Alert.from_json(body) for body in connection.execute(query).scalars()]
 
 

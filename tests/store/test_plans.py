@@ -36,6 +36,8 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "queues": lambda c: queues.queues(c, NOW),
     "known_events": lambda c: reads.known_events(c, ["evt_1", "evt_2"]),
     "events": lambda c: reads.read_events(c, ["evt_1", "evt_2"]),
+    "open_alerts": reads.open_alerts,
+    "recent_alerts": lambda c: reads.recent_alerts(c, NOW),
     "groups": lambda c: reads.open_groups(c, NOW),
     "silences": lambda c: reads.silences(c, NOW),
     "list deliveries": lambda c: reads.list_deliveries(c, reads.Filter(channel="soc", state="dead")),
@@ -62,7 +64,10 @@ ALLOWED = {
     "know_channels, one gone": "SCAN deliveries USING INDEX deliveries_due",
     # Everything that waits is counted, in the order of the index of that, and nothing that is finished.
     "queues": "SCAN deliveries USING INDEX deliveries_due",
+    # Those that are open, and no others.
+    "open_alerts": "SCAN alerts USING INDEX alerts_open",
     # Those that end at the same moment.
+    "recent_alerts": "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY",
     "silences": "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY",
 }
 
