@@ -84,7 +84,8 @@ def _fill_server(url: str, count: int, now: datetime) -> None:
             return database.execute(statement.encode())
 
         def insert(table: str, names: str, values: str, many: int) -> None:
-            run(f"INSERT INTO {table} ({names}) SELECT {values} FROM generate_series(0::bigint, {many} - 1) AS n")
+            source = f"SELECT {values} FROM generate_series(0::bigint, {many} - 1) AS n"
+            run(f"INSERT INTO {table} ({names}) {source}")
 
         dialect = _Dialect("md5(random()::text)", "::boolean", "json_build_array({})::text")
         _rebuilt(run, indices, lambda: _insert(run, insert, dialect, count, now))

@@ -17,7 +17,9 @@ from bench.started import started
 from relay.store.database import connect, parse_url
 from relay.store.schema import deliveries
 
-_RATE, _SECONDS, _LONGEST = 50.0, 10.0, 30.0
+RATE = 50.0
+"""Messages a second."""
+_SECONDS, _LONGEST = 10.0, 30.0
 _KEPT = timedelta(days=30)
 
 
@@ -28,17 +30,17 @@ async def measure(folder: Path, settings: dict[str, Any], receiver: Sink) -> Tab
         started(folder, settings) as relay,
         aiohttp.ClientSession(relay.url, headers=HEADERS) as session,
     ):
-        await told(session, receiver, _RATE, 2.0)
-        alone = await told(session, receiver, _RATE, _SECONDS)
+        await told(session, receiver, RATE, 2.0)
+        alone = await told(session, receiver, RATE, _SECONDS)
     before, found = _old(url), list[float]()
     async with (
         started(folder, settings, module="bench.soon") as relay,
         aiohttp.ClientSession(relay.url, headers=HEADERS) as session,
     ):
-        await told(session, receiver, _RATE, 2.0)
+        await told(session, receiver, RATE, 2.0)
         began, first, left = time.perf_counter(), _old(url), before
         while left and time.perf_counter() < began + _LONGEST:
-            found += await told(session, receiver, _RATE, 5.0)
+            found += await told(session, receiver, RATE, 5.0)
             left = _old(url)
             print(f"pruning: {left:,} left", file=sys.stderr, flush=True)
         seconds = time.perf_counter() - began
