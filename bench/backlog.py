@@ -31,6 +31,8 @@ from relay.store import Store
 from tests.real.postgres import DURABLE, Postgres
 
 _SIGNED = "whsec_" + "bXNyLXJlbGF5LWJlbmNobWFyay1zZWNyZXQ="
+_FLOOD = 100
+"""A store that has so many times as many rows has a backlog to claim from, round after round."""
 _PAGES = ("/", "/deliveries", "/metrics")
 _SIZES, _SERVER_SIZES = (1_000, 1_000_000, 5_000_000), (1_000, 1_000_000)
 _NUMBERS = count(int(time.time()))
@@ -116,12 +118,14 @@ async def _settle_down(folder: Path, url: str, receiver: Sink) -> None:
 async def _one_round(each: Grown, folder: Path, postgres: Postgres, receiver: Sink, events: int) -> None:
     url = each.url
     if each.rows is None:
-        url = postgres.fresh() if each.kind == "PostgreSQL" else f"sqlite:///{folder / 'relay.db'}"
+        server = each.kind == "PostgreSQL"
+        url, other = (postgres.fresh() if server else f"sqlite:///{folder / name}.db" for name in "ab")
+        each.flood.append(await _one_channel(folder, other, receiver, events))
     settings, many = _settings(url, receiver), events * len(MEASURED)
     await _due(folder, settings, events)
     store = Store(url)
     each.claims.append(await claim_and_settle(store, MEASURED, events))
-    if each.rows is not None and each.rows >= 1_000_000:
+    if each.rows is not None and each.rows >= _FLOOD * events:
         # Of those that have been due all the time, in a channel with a backlog.
         each.flood.append(await claim_and_settle(store, [HELD], events))
     store.close()
@@ -142,6 +146,15 @@ async def _one_round(each: Grown, folder: Path, postgres: Postgres, receiver: Si
         each.starts.append(relay.seconds)
         for path in ("/healthz", *_PAGES):
             each.looks.setdefault(path, []).extend((await look(session, path))[0][1:])
+
+
+async def _one_channel(folder: Path, url: str, receiver: Sink, events: int) -> float:
+    """Return the rate at which one channel of an empty store is claimed and settled."""
+    await _due(folder, _settings(url, receiver), events)
+    store = Store(url)
+    rate = await claim_and_settle(store, MEASURED[:1], events)
+    store.close()
+    return rate
 
 
 async def _due(folder: Path, settings: dict[str, Any], events: int) -> dict[str, int]:
@@ -186,7 +199,7 @@ def _rates(stores: list[Grown]) -> Table:
                 f"{each.rows or 0:,}",
                 ratios(each.sends, empty.sends).shown(),
                 ratios(each.claims, empty.claims).shown(),
-                ratios(each.flood, empty.claims).shown() if each.flood else "",
+                ratios(each.flood, empty.flood).shown() if each.flood else "",
                 spread(each.sends).shown(".0f"),
                 spread(each.claims).shown(".0f"),
             )

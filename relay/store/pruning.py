@@ -20,7 +20,8 @@ from relay.store.schema import (
     silences,
 )
 
-_MOST_PAGES = 1000
+_PAGES = 2
+"""So many times as many pages as rows are given back at once."""
 _PASSED = 10
 """So many times as many events as are removed at once are looked at for that."""
 _SENT = (DeliveryState.DELIVERED, DeliveryState.PARTIAL)
@@ -34,7 +35,7 @@ class Cut:
     events: datetime
     alerts: datetime
     requests: datetime
-    most: int = 500
+    most: int = 100
 
 
 Place = tuple[datetime, int]
@@ -58,7 +59,7 @@ def prune(connection: Connection, cuts: Sequence[tuple[Cut, Place | None]]) -> l
     """
     pruned = [_prune(connection, cut, place) for cut, place in cuts]
     if connection.dialect.name == "sqlite":
-        _give_back_pages(connection)
+        _give_back_pages(connection, sum(_PAGES * cut.most for cut, _ in cuts))
     return pruned
 
 
@@ -150,9 +151,9 @@ def _prune_alerts(connection: Connection, cut: Cut) -> int:
     return len(old)
 
 
-def _give_back_pages(connection: Connection) -> None:
+def _give_back_pages(connection: Connection, most: int) -> None:
     """Make the file smaller by the pages that are free, a bounded number of them."""
     free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
     # One page at a time: the driver takes a single step of a statement that returns no rows.
-    for _ in range(min(free, _MOST_PAGES)):
+    for _ in range(min(free, most)):
         connection.exec_driver_sql("PRAGMA incremental_vacuum(1)").close()
