@@ -228,12 +228,12 @@ The outbox has up to {largest.rows:,} rows. Half of them are finished. A quarter
 channels but is due later. A quarter is due and waits for channels that somebody has disabled, a tenth of
 that in one thread. Then {events:,} events for {len(MEASURED)} webhook channels are taken in. *Sent*:
 `msr-relay run` sends them, as in Throughput. *Claimed and settled*: `Store.due` and `Store.settle` alone,
-as a channel's loop calls them. *Of a backlog*: the same for the disabled channel in which the eighth part
-of all rows is due. *Empty* is a fresh store of the same kind. *Start* is from the start of the process
-until `/readyz` answers 200; pages are asked for one after the other by a relay that has nothing to send,
-and `/healthz` touches no store. *Pruning*: into the largest store messages are posted by a hook,
-{pruned.RATE:.0f} a second, while a relay removes what is older than it is kept; p50 and p99 are from the
-post to the receiver. Goals: 0.8 of empty, and a start within 2 s.
+as a channel's loop calls them. *Of a backlog*: the same for one channel alone, in which nearly a quarter
+of all rows is due, beside one channel of an empty store. *Empty* is a fresh store of the same kind.
+*Start* is from the start of the process until `/readyz` answers 200; pages are asked for one after the
+other by a relay that has nothing to send, and `/healthz` touches no store. *Pruning*: into the largest
+store messages are posted by a hook, {pruned.RATE:.0f} a second, while a relay removes what is older than
+it is kept; p50 and p99 are from the post to the receiver. Goals: 0.8 of empty, and a start within 2 s.
 """
 
 
