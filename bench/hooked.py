@@ -35,7 +35,8 @@ async def told(session: aiohttp.ClientSession, receiver: Sink, rate: float, seco
 async def _post(session: aiohttp.ClientSession, tag: str) -> None:
     contents = {"namespace": "prod", "repository": "app", "tag": tag, "digest": "sha256:" + "0" * 64}
     post = {"type": "TAG_PUSH", "createdAt": "2026-11-23T21:00:00Z", "contents": contents}
-    async with session.post("/hooks/msr", json=post, headers={"Authorization": f"Bearer {SECRET}"}) as done:
+    headers, patience = {"Authorization": f"Bearer {SECRET}"}, aiohttp.ClientTimeout(total=20)
+    async with session.post("/hooks/msr", json=post, headers=headers, timeout=patience) as done:
         assert done.status == 200, await done.text()
 
 
