@@ -30,16 +30,19 @@ def settings_of(folder: Path, settings: Mapping[str, Any]) -> Settings:
     return read(file, {}, None).settings
 
 
-async def take_in(settings: Settings, events: int) -> int:
-    """Take in so many updates of trust data; return how many deliveries are due by that."""
+async def take_in(settings: Settings, events: int, first: int = 0) -> int:
+    """Take in so many updates of trust data; return how many deliveries there are then.
+
+    ``first`` is the number of the first one: updates of the same number are the same.
+    """
     set_up("error", "logfmt", ())
     clock, source = SystemClock(), random.Random(1)
     store = Store(settings.store.get_secret_value())
     try:
         intake = Intake(store, build.setting(settings, []), lambda _names: None)
         await intake.start(clock.now())
-        for start in range(0, events, _PAGE):
-            now, numbers = clock.now(), range(start, min(start + _PAGE, events))
+        for start in range(first, first + events, _PAGE):
+            now, numbers = clock.now(), range(start, min(start + _PAGE, first + events))
             facts = tuple(_update(number, source, now) for number in numbers)
             await intake.take(Report(Watch("prod", "changefeed"), now, (), facts=facts, complete=False))
         return sum((await store.count_deliveries()).values())

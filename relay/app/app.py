@@ -270,7 +270,8 @@ class App:
         healths = await self._tools.store.healths()
         for channel in self._settings.destinations:
             health = healths.get(channel.name, ChannelHealth(channel.name))
-            waiting = await self._tools.store.count_waiting(channel.name)
+            works = health.state is ChannelState.WORKING
+            waiting = 0 if works else await self._tools.store.count_waiting(channel.name)
             await self._news.channel_turned(channel, health, waiting)
         await self._news.config_rejected(self._where, [])
 

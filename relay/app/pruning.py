@@ -15,7 +15,8 @@ from relay.store import Cut, EvidenceCut, Store
 _log = structlog.get_logger("relay.pruning")
 
 _EVERY = 600.0
-_PAUSE = 0.2
+_PAUSE = 0.05
+"""Little is removed at a time, and then a pause: what is sent meanwhile waits for the one writer."""
 _KEYS_KEPT = timedelta(days=1)
 
 

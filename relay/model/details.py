@@ -239,7 +239,7 @@ class ChannelTrouble(Details):
     state: str = Field(description="failing, held or disabled")
     reason: str = Field(description="the last error")
     failures: int = Field(description="failed attempts in a row")
-    waiting: int = Field(description="deliveries that wait")
+    waiting: int = Field(description="deliveries that wait; 10,000 also if there are more")
 
 
 class DeadDelivery(Details):

@@ -59,6 +59,8 @@ def connect(url: URL, *, writing: bool, alone: bool = False) -> Engine:
 def _connect_file(url: URL, path: Path, writing: bool) -> Engine:
     engine = create_engine(url, pool_size=1, max_overflow=0)
     event.listen(engine, "connect", _set_up_sqlite)
+    if writing:
+        event.listen(engine, "connect", _let_much_be_written)
     # The driver's own idea of when to begin a transaction is switched off by isolation_level=None.
     begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
@@ -157,6 +159,16 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         "synchronous=FULL",
         "journal_size_limit=67108864",
     ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _let_much_be_written(connection: sqlite3.Connection, _record: Any) -> None:
+    """Have a store that is large written as if it were small: ids are scattered over all of their indices.
+
+    32 MiB of pages are kept at hand, where the default is 2, and the WAL may have as much before it is copied
+    into the file, where the default is 4: what changes again until then is copied once.
+    """
+    for pragma in ("cache_size=-32768", "wal_autocheckpoint=8192"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

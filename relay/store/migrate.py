@@ -9,7 +9,7 @@ from relay.model.errors import StoreError
 
 _log = structlog.get_logger("relay.store")
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision in ``migrations/versions``; a test keeps it true."""
 
 _UPGRADE_LOCK = 0x6D73725F75706772

@@ -20,7 +20,10 @@ from relay.store.schema import (
     silences,
 )
 
-_MOST_PAGES = 1000
+_PAGES = 2
+"""So many times as many pages as rows are given back at once."""
+_PASSED = 10
+"""So many times as many events as are removed at once are looked at for that."""
 _SENT = (DeliveryState.DELIVERED, DeliveryState.PARTIAL)
 
 
@@ -32,26 +35,40 @@ class Cut:
     events: datetime
     alerts: datetime
     requests: datetime
-    most: int = 500
+    most: int = 100
 
 
-def prune(connection: Connection, cuts: Sequence[Cut]) -> list[int]:
-    """Remove a bounded number of old rows; return how many went.
+Place = tuple[datetime, int]
+"""When an event was seen, and its ``seq``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many rows went, and behind which event it is to be looked next: None if there
+    is none that is old."""
+
+    gone: int
+    place: Place | None
+
+
+def prune(connection: Connection, cuts: Sequence[tuple[Cut, Place | None]]) -> list[Pruned]:
+    """Remove a bounded number of old rows, of the events only such as come behind a place.
 
     An event stays as long as any delivery that tells it, so that every delivery can be sent and replayed.
     What was told of an alert that is still open stays too: its end goes to those who know of its beginning.
     """
-    gone = [
-        _prune_deliveries(connection, cut)
-        + _prune_events(connection, cut)
-        + _prune_alerts(connection, cut)
-        + _prune_what_people_said(connection, cut)
-        + _prune_requests(connection, cut)
-        for cut in cuts
-    ]
+    pruned = [_prune(connection, cut, place) for cut, place in cuts]
     if connection.dialect.name == "sqlite":
-        _give_back_pages(connection)
-    return gone
+        _give_back_pages(connection, sum(_PAGES * cut.most for cut, _ in cuts))
+    return pruned
+
+
+def _prune(connection: Connection, cut: Cut, place: Place | None) -> Pruned:
+    gone = _prune_deliveries(connection, cut)
+    events_gone, place = _prune_events(connection, cut, place)
+    gone += events_gone + _prune_alerts(connection, cut)
+    gone += _prune_what_people_said(connection, cut) + _prune_requests(connection, cut)
+    return Pruned(gone, place)
 
 
 def _prune_deliveries(connection: Connection, cut: Cut) -> int:
@@ -103,13 +120,27 @@ def _prune_what_people_said(connection: Connection, cut: Cut) -> int:
     return gone
 
 
-def _prune_events(connection: Connection, cut: Cut) -> int:
+def _prune_events(connection: Connection, cut: Cut, place: Place | None) -> tuple[int, Place | None]:
+    """Remove events behind a place that no delivery needs; return how many went, and the place reached.
+
+    What is needed is passed, a bounded number: of what waits for long there may be millions.
+    """
+    old = select(events.c.seen_at, events.c.seq).where(events.c.seen_at < cut.events)
+    old = old.order_by(events.c.seen_at, events.c.seq)
+    if place is not None:
+        at, seq = place
+        old = old.where(events.c.seen_at >= at, or_(events.c.seen_at > at, events.c.seq > seq))
+    last = connection.execute(old.offset(_PASSED * cut.most - 1).limit(1)).first()
+    if last is not None:
+        at, seq = last
+        old = old.where(events.c.seen_at <= at, or_(events.c.seen_at < at, events.c.seq <= seq))
     needed = exists().where(contents.c.event == events.c.id)
-    query = select(events.c.seq).where(events.c.seen_at < cut.events, ~needed).order_by(events.c.seen_at)
-    old = connection.execute(query.limit(cut.most)).scalars().all()
-    if old:
-        connection.execute(delete(events).where(events.c.seq.in_(old)))
-    return len(old)
+    found = connection.execute(old.where(~needed).limit(cut.most)).all()
+    if found:
+        connection.execute(delete(events).where(events.c.seq.in_([row.seq for row in found])))
+    if len(found) == cut.most:
+        last = found[-1]
+    return len(found), None if last is None else (last.seen_at, last.seq)
 
 
 def _prune_alerts(connection: Connection, cut: Cut) -> int:
@@ -120,9 +151,9 @@ def _prune_alerts(connection: Connection, cut: Cut) -> int:
     return len(old)
 
 
-def _give_back_pages(connection: Connection) -> None:
+def _give_back_pages(connection: Connection, most: int) -> None:
     """Make the file smaller by the pages that are free, a bounded number of them."""
     free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
     # One page at a time: the driver takes a single step of a statement that returns no rows.
-    for _ in range(min(free, _MOST_PAGES)):
+    for _ in range(min(free, most)):
         connection.exec_driver_sql("PRAGMA incremental_vacuum(1)").close()

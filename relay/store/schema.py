@@ -163,6 +163,7 @@ deliveries = Table(
         "seq",
         **_where("finished_at IS NULL AND state = 'pending' AND attempts > 0"),
     ),
+    Index("deliveries_held_back", "state", "due_at", **_where("finished_at IS NULL AND state <> 'pending'")),
     Index("deliveries_sent", "channel", "thread", "seq", **_where("state IN ('delivered', 'partial')")),
     Index("deliveries_channel", "channel", "state", "seq"),
     Index("deliveries_state", "state", "seq"),

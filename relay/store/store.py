@@ -19,7 +19,7 @@ from relay.model.trust import Kept
 from relay.store import access, evidence, pruning, queue, reads, requests, trust, writes
 from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.opened import Opened
-from relay.store.pruning import Cut
+from relay.store.pruning import Cut, Place, Pruned
 from relay.store.queue import Claim, Waiting
 from relay.store.reads import Filter
 from relay.store.requests import Request
@@ -33,6 +33,8 @@ class Store(Opened):
 
     A write has returned only when it is durable. What people look at, page by page, is ``views``.
     """
+
+    _pruned_to: Place | None = None
 
     async def commit(self, plan: Plan) -> None:
         """Make a plan true, all of it or nothing.
@@ -147,8 +149,11 @@ class Store(Opened):
 
     async def prune(self, cut: Cut) -> int:
         """Remove a bounded number of old rows; return how many went."""
-        gone: int = await self._write(pruning.prune, cut)
-        return gone
+        while True:
+            pruned: Pruned = await self._write(pruning.prune, (cut, self._pruned_to))
+            self._pruned_to = pruned.place
+            if pruned.gone or pruned.place is None:
+                return pruned.gone
 
     async def prune_evidence(self, cut: EvidenceCut) -> int:
         """Put a checkpoint in the place of the oldest evidence, a bounded number; return of how many entries.
@@ -283,7 +288,7 @@ class Store(Opened):
         return await self._read(reads.count_deliveries, channel)
 
     async def count_waiting(self, channel: str) -> int:
-        """Return how many deliveries of a channel are pending."""
+        """Return how many deliveries of a channel are pending; of very many only that they are so many."""
         return await self._read(queue.count_waiting, channel)
 
     async def queues(self, now: datetime) -> dict[str, Queue]:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal_column,
     select,
     update,
 )
@@ -252,9 +253,12 @@ def hasten(connection: Connection, runs: Sequence[tuple[str, datetime]]) -> list
             update(deliveries)
             .where(
                 deliveries.c.channel == channel,
+                # As the index says it that has what was tried, with its next column: that is little, and
+                # what waits may be millions.
+                deliveries.c.thread >= literal_column("''"),
                 deliveries.c.finished_at.is_(None),
-                deliveries.c.state == DeliveryState.PENDING,
-                deliveries.c.attempts > 0,
+                deliveries.c.state == literal_column(f"'{DeliveryState.PENDING}'"),
+                deliveries.c.attempts > literal_column("0"),
                 deliveries.c.due_at > now,
             )
             .values(due_at=now)
@@ -267,7 +271,13 @@ def look_again(connection: Connection, runs: Sequence[tuple[DeliveryState, datet
     for state, now in runs:
         connection.execute(
             update(deliveries)
-            .where(deliveries.c.finished_at.is_(None), _is_in(state), deliveries.c.due_at > now)
+            .where(
+                # As the index says it that has what is held back: not by that of what is due in each channel.
+                deliveries.c.finished_at.is_(None),
+                deliveries.c.state != literal_column(f"'{DeliveryState.PENDING}'"),
+                deliveries.c.state == state,
+                deliveries.c.due_at > now,
+            )
             .values(due_at=now)
         )
     return [None] * len(runs)
@@ -368,16 +378,31 @@ def know_channels(connection: Connection, runs: Sequence[tuple[frozenset[str], d
     """Hold the pending deliveries of channels that are no longer configured; free those that are again."""
     held = []
     for names, now in runs:
-        known = deliveries.c.channel.in_(list(names))
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.state == DeliveryState.HELD, known)
-            .values(state=DeliveryState.PENDING, finished_at=None)
-        )
-        result = connection.execute(
-            update(deliveries)
-            .where(deliveries.c.finished_at.is_(None), ~known)
-            .values(state=DeliveryState.HELD, finished_at=now)
-        )
-        held.append(result.rowcount)
+        for name in sorted(names):
+            connection.execute(
+                update(deliveries)
+                .where(deliveries.c.channel == name, deliveries.c.state == DeliveryState.HELD)
+                .values(state=DeliveryState.PENDING, finished_at=None)
+            )
+        held.append(0)
+        for name in _waited_for(connection):
+            if name not in names:
+                result = connection.execute(
+                    update(deliveries)
+                    .where(deliveries.c.channel == name, deliveries.c.finished_at.is_(None))
+                    .values(state=DeliveryState.HELD, finished_at=now)
+                )
+                held[-1] += result.rowcount
     return held
+
+
+def _waited_for(connection: Connection) -> list[str]:
+    """Return the channels for which something waits, by looking up the next one as often as there are any."""
+    found: list[str] = []
+    query = select(deliveries.c.channel).where(deliveries.c.finished_at.is_(None))
+    query = query.order_by(deliveries.c.channel).limit(1)
+    name = connection.execute(query).scalar()
+    while name is not None:
+        found.append(name)
+        name = connection.execute(query.where(deliveries.c.channel > name)).scalar()
+    return found

@@ -346,6 +346,8 @@ def test_every_sqlite_connection_is_set_up(sqlite_url: str, writing: bool) -> No
                     "busy_timeout",
                     "auto_vacuum",
                     "journal_size_limit",
+                    "cache_size",
+                    "wal_autocheckpoint",
                 )
             }
         engine.dispose()
@@ -355,6 +357,8 @@ def test_every_sqlite_connection_is_set_up(sqlite_url: str, writing: bool) -> No
             "busy_timeout": 5000,
             "auto_vacuum": 2,
             "journal_size_limit": 67108864,
+            "cache_size": -32768 if writing else -2000,
+            "wal_autocheckpoint": 8192 if writing else 1000,
         }
     assert statements[0] == ("BEGIN IMMEDIATE" if writing else "BEGIN")
 

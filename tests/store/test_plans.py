@@ -35,6 +35,8 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "queues": lambda c: queues.queues(c, NOW),
     "known_events": lambda c: reads.known_events(c, ["evt_1", "evt_2"]),
     "events": lambda c: reads.read_events(c, ["evt_1", "evt_2"]),
+    "open_alerts": reads.open_alerts,
+    "recent_alerts": lambda c: reads.recent_alerts(c, NOW),
     "groups": lambda c: reads.open_groups(c, NOW),
     "silences": lambda c: reads.silences(c, NOW),
     "list deliveries": lambda c: reads.list_deliveries(c, reads.Filter(channel="soc", state="dead")),
@@ -47,16 +49,24 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "over": lambda c: writes.commit_plans(c, [Plan(at=NOW, over=("alr_1",), alerts=(RESOLVED,))]),
     "released": lambda c: writes.commit_plans(c, [Plan(at=NOW, released=("alr_1",), alerts=(RESOLVED,))]),
     "hasten": lambda c: writes.hasten(c, [("soc", NOW)]),
+    "know_channels": lambda c: writes.know_channels(c, [(frozenset({"soc", "busy"}), NOW)]),
+    "know_channels, one gone": lambda c: writes.know_channels(c, [(frozenset({"soc"}), NOW)]),
     "look_again": lambda c: writes.look_again(c, [(DeliveryState.SILENCED, NOW)]),
     "unacknowledge": lambda c: writes.unacknowledge(c, [("alr_1", DEED)]),
-    "prune": lambda c: pruning.prune(c, [CUT]),
+    "prune": lambda c: pruning.prune(c, [(CUT, None)]),
 }
 ALLOWED = {
-    # Nobody waits for it, and what is not finished is not much: it goes through the index of that.
-    "look_again": "SCAN deliveries USING INDEX deliveries_",
+    # What was found, and that is no more than is counted.
+    "count_waiting": "SCAN some",
+    # The first of what waits.
+    "know_channels": "SCAN deliveries USING INDEX deliveries_due",
+    "know_channels, one gone": "SCAN deliveries USING INDEX deliveries_due",
     # Everything that waits is counted, in the order of the index of that, and nothing that is finished.
     "queues": "SCAN deliveries USING INDEX deliveries_due",
+    # Those that are open, and no others.
+    "open_alerts": "SCAN alerts USING INDEX alerts_open",
     # Those that end at the same moment.
+    "recent_alerts": "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY",
     "silences": "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY",
 }
 
@@ -133,6 +143,22 @@ def test_the_first_of_a_thread_is_found_at_once(filled: Engine) -> None:
     assert "deliveries_thread (thread=? AND channel=?)" in first
     (tried,) = [step for step in plans if step.startswith("SEARCH tried ")]
     assert "deliveries_tried (channel=? AND thread=?)" in tried
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("hasten", "deliveries_tried (channel=? AND thread>?)"),
+        ("look_again", "deliveries_held_back (state=? AND due_at>?)"),
+        ("know_channels", "deliveries_channel (channel=? AND state=?)"),
+    ],
+)
+def test_what_is_little_among_what_waits_has_its_index(name: str, index: str, filled: Engine) -> None:
+    """All that waits for a channel may be millions."""
+    with filled.connect() as connection:
+        plans = plans_of(connection, HOT[name])
+        connection.rollback()
+    assert any(step.endswith(index) for step in plans), plans
 
 
 def test_what_an_alert_was_told_of_is_found_by_the_alert(filled: Engine) -> None:

@@ -155,6 +155,27 @@ async def test_pruning_is_bounded(store: Store) -> None:
     assert removed == [20, 20, 10, 0]
 
 
+async def test_what_is_needed_is_passed_a_bounded_number_at_a_time(store: Store) -> None:
+    """Of what waits for long there may be millions, and what may go lies behind it, or between."""
+    needed = [delivery(f"dlv_{n:02}", f"evt_{n:02}", channel="disabled") for n in range(35)]
+    await store.commit(plan_of(*needed))
+    await store.commit(Plan(events=(event("evt_free"),)))
+    await store.commit(plan_of(*(delivery(f"dlv_x{n}", f"evt_x{n}", channel="disabled") for n in range(15))))
+    assert await store.prune(everything(later(DAY), most=1)) == 1
+    assert "evt_free" not in await names(store)
+    # What was passed before may go by now: each look that removes nothing ends at the end.
+    await deliver_all(store, "disabled")
+    removed = [await store.prune(everything(later(DAY), most=1)) for _ in range(101)]
+    assert sum(removed) == 100
+    assert await names(store) == set()
+    assert await store.prune(everything(later(DAY), most=1)) == 0
+
+
+async def deliver_all(store: Store, channel: str) -> None:
+    for claim in await claims(store, channel, limit=1000):
+        await store.settle(settled(claim.delivery, DeliveryState.DELIVERED, NOW))
+
+
 @pytest.mark.parametrize("database", ["sqlite"])
 async def test_sqlite_gives_pages_back(store: Store, tmp_path: Path) -> None:
     await store.commit(Plan(events=tuple(event(f"evt_{n}", summary="x" * 4000) for n in range(400))))
