@@ -175,9 +175,7 @@ def acknowledge_url(settings: Settings, tools: Tools, channel: str) -> Callable[
 
 def pages(settings: Settings, clock: Clock) -> Pages:
     """Return what renders the server's pages."""
-    made = Pages(clock=clock, timezone=ZoneInfo(settings.timezone), asset=assets().url)
-    made.prepare()
-    return made
+    return Pages(clock=clock, timezone=ZoneInfo(settings.timezone), asset=assets().url)
 
 
 def access(

@@ -47,6 +47,9 @@ def _commands(
 @app.command()
 def run(config: Config = None) -> None:
     """Watch the clusters and send messages, until stopped."""
+    from relay.cli.lean import without_rich
+
+    without_rich()
     from relay.cli.run import run as start
 
     start(config)
