@@ -1,6 +1,24 @@
-"""Keeping out of a process that runs for months what it never uses."""
+"""Starting a process that runs for months: soon, and without what it never uses."""
 
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def built_to_stay() -> Iterator[None]:
+    """Make what lasts as long as the process: it is neither looked through for garbage now nor ever again.
+
+    Going through some hundred thousand objects while they are made takes a tenth of the start, and later on
+    each full collection would hold up everything for a tenth of a second.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def without_rich() -> None:
