@@ -1,4 +1,4 @@
-"""The yardstick of breadth: a bare aiohttp loop that asks the same things at the same pace, and does no more."""
+"""Breadth's yardstick: a bare aiohttp loop that asks the same things at the same pace, and does no more."""
 
 import asyncio
 import multiprocessing

@@ -103,7 +103,7 @@ async def _relay(folder: Path, servers: Served, targets: Sequence[Target], windo
 
 def _settings(targets: Sequence[Target]) -> dict[str, Any]:
     every = f"{_EVERY:.0f}s"
-    watch = {name: every for name in ("ping", "nginx_status", "cluster_status", "changefeed", "trust")}
+    watch = dict.fromkeys(("ping", "nginx_status", "cluster_status", "changefeed", "trust"), every)
     return {
         "clusters": [
             {
@@ -156,8 +156,8 @@ async def _window(pid: int, servers: Served) -> Window:
 def _lateness(asked: Sequence[Sequence[tuple[float, int]]], path: int, windows: int) -> Iterator[float]:
     """Yield by how many seconds requests for a path came later than each replica's own grid.
 
-    Its grid are the multiples of the interval behind its earliest poll, modulo the interval. Exits where polls
-    are missing or too many: then nothing was punctual.
+    Its grid begins with its earliest poll, modulo the interval. Exits where polls are missing or too many:
+    then nothing was punctual.
     """
     for each in asked:
         times = [at for at, number in each if number == path]
@@ -173,13 +173,14 @@ def _section(
     clusters: int, replicas: int, authorities: int, relay: _Relay, bare: Sequence[Window]
 ) -> Section:
     how = (
-        f"One relay watches {clusters} clusters of {replicas} replicas, over TLS, with {authorities} distinct "
-        f"`ca_file`s; every watcher that is on by default looks every {_EVERY:.0f} s. The replicas are served by "
-        "another process, which notes when it is asked for what. Bare: one aiohttp loop that asks the same at the "
-        "same pace, on one connection per replica and interval, with one shared SSL context per file, parses the "
-        "answers and does nothing with them. CPU is what the kernel counts for the process. A request's lateness "
-        "is against its replica's own grid of the interval, of which the earliest request is taken to be on it. "
-        f"Goal: at most 50 % of a core, at most 250 MiB, every poll within {_GOAL:.0f} s of its grid."
+        f"One relay watches {clusters} clusters of {replicas} replicas, over TLS, with {authorities} "
+        f"distinct `ca_file`s; every watcher that is on by default looks every {_EVERY:.0f} s. The "
+        "replicas are served by another process, which notes when it is asked for what. Bare: one aiohttp "
+        "loop that asks the same at the same pace, on one connection per replica and interval, with one "
+        "shared SSL context per file, parses the answers and does nothing with them. CPU is what the "
+        "kernel counts for the process. A request's lateness is against its replica's own grid of the "
+        "interval, of which the earliest request is taken to be on it. Goal: at most 50 % of a core, at "
+        f"most 250 MiB, every poll within {_GOAL:.0f} s of its grid."
     )
     both = ("relay", relay.windows), ("bare", bare)
     rows = [

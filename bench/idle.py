@@ -1,7 +1,6 @@
 """What a relay costs that has nothing to tell: memory, CPU, wake-ups; and how soon it looks, and helps."""
 
 import asyncio
-import os
 import statistics
 import subprocess
 import sys
@@ -14,10 +13,11 @@ from typing import Any
 
 from bench.figures import Section, Table, ratios, spread
 from bench.process import resident, used
-from bench.running import started
+from bench.running import installed, started
 from bench.served import Served, served
 from tests.real.alertmanager import Alertmanager
 
+_HELP = [str(Path(sys.executable).with_name("msr-relay")), "--help"]
 _SETTLES = 10.0
 """Seconds after the start that are not measured."""
 
@@ -55,8 +55,9 @@ def measure(rounds: int = 2, seconds: float = 40.0, starts: int = 5) -> Section:
         # The first of them made the store.
         first.pop(0), ready.pop(0), fresh.pop(0)
     help_, nothing = [], []
+    _took(_HELP)
     for _ in range(starts):
-        help_.append(_took([sys.executable, "-m", "relay", "--help"]))
+        help_.append(_took(_HELP))
         nothing.append(_took([sys.executable, "-c", "pass"]))
     return _section((relay, alertmanager), (first, fresh, ready), (help_, nothing), seconds)
 
@@ -132,7 +133,7 @@ def _alertmanager_ready() -> float:
 
 def _took(command: Sequence[str]) -> float:
     began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": ""})
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=installed())
     return time.perf_counter() - began
 
 
@@ -146,12 +147,12 @@ def _section(
     first, fresh, ready = start
     help_, nothing = helping
     how = (
-        "One cluster, served by another process, with the watchers on their defaults; a webhook and a mail channel; "
-        f"nothing happens for {seconds:.0f} s. Wake-ups are the kernel's count of voluntary context switches of "
-        "all threads. Beside it Alertmanager with one webhook, which watches nothing. A start is from the "
-        "process's beginning until the served MSR is asked for the first time; Alertmanager's until it says that "
-        "it is ready. The help is `msr-relay --help`, beside a Python that does nothing. "
-        "Goals: 80 MiB, 0.5 % of a core, first poll within 1.5 s, help within 0.3 s."
+        "One cluster, served by another process, with the watchers on their defaults; a webhook and a "
+        f"mail channel; nothing happens for {seconds:.0f} s. Wake-ups are the kernel's count of voluntary "
+        "context switches of all threads. Beside it Alertmanager with one webhook, which watches nothing. "
+        "A start is from the process's beginning until the served MSR is asked for the first time; "
+        "Alertmanager's until it says that it is ready. The help is `msr-relay --help`, beside a Python "
+        "that does nothing. Goals: 80 MiB, 0.5 % of a core, first poll within 1.5 s, help within 0.3 s."
     )
     rows = []
     for name, form, mine, theirs in (

@@ -1,6 +1,7 @@
 """A relay that runs, for a benchmark: `msr-relay run` in a process of its own, on SQLite in a folder."""
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -23,6 +24,11 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+def installed() -> dict[str, str]:
+    """Return the environment in which Python keeps what it compiles, as it does for what is installed."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def store_of(folder: Path) -> str:
@@ -59,7 +65,7 @@ async def started(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[Re
     command = [sys.executable, "-m", "relay", "run", "--config", str(file)]
     began = time.perf_counter()
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: ASYNC220
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=installed())  # noqa: ASYNC220
     try:
         await _ready(f"http://{url}", process)
         yield Relay(f"http://{url}", process.pid, began)

@@ -23,7 +23,7 @@ _APART = 0.04
 _SPAN = 3600.0
 """Seconds over which the origins of grids are spread: longer than nearly every interval."""
 _LEAST = 0.05
-"""A look is that part of its interval behind the one before, at least: then the grid's next place is taken."""
+"""The part of its interval that lies between two looks at the least: else the grid's next place is skipped."""
 _PAUSE = 1.0
 _LONGEST_PAUSE = 300.0
 _LONGEST_ASKED = 3600.0
