@@ -174,8 +174,8 @@ def _section(
     table = Table(("", "relay", "Alertmanager; Python", "relay ÷ other"), tuple(rows))
     bare = statistics.median(nothing)
     notes = (
-        "Most of the memory is code: Python holds that of every library that is imported. What is not configured "
-        "is not imported (tests assert that). Of the start, "
+        "Most of the memory is code: Python holds that of every library that is imported. What is not "
+        "configured is not imported (tests assert that). Of the start, "
         f"{bare:.2f} s pass before Python runs anything; nearly all of the rest is importing."
     )
     return Section("Idle, and starting", how, (table,), notes)

@@ -39,7 +39,7 @@ def sockets(pid: int) -> int:
     count = 0
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            count += os.readlink(link).startswith("socket:")
+            count += str(link.readlink()).startswith("socket:")
         except OSError:
             # Closed meanwhile.
             continue

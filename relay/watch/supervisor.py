@@ -23,7 +23,7 @@ _APART = 0.04
 _SPAN = 3600.0
 """Seconds over which the origins of grids are spread: longer than nearly every interval."""
 _LEAST = 0.05
-"""The part of its interval that lies between two looks at the least: else the grid's next place is skipped."""
+"""The part of an interval that lies between two looks at least: else the grid's next place is skipped."""
 _PAUSE = 1.0
 _LONGEST_PAUSE = 300.0
 _LONGEST_ASKED = 3600.0
