@@ -33,5 +33,6 @@ class Turns:
             yield
         finally:
             mine.set()
-            if self._last[place] is mine:
+            # One that went ahead, or was given up, may have been the last, and has gone already.
+            if self._last.get(place) is mine:
                 del self._last[place]

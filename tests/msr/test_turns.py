@@ -72,3 +72,34 @@ async def test_one_that_is_given_up_lets_the_next_one_go() -> None:
     assert queue.out == ["a", "b"]
     queue.ends["b"].set()
     await second
+
+
+async def test_the_last_one_may_be_given_up_or_done_before_the_first() -> None:
+    queue = Queue()
+    first, given_up = queue.ask("a"), queue.ask("b")
+    await queue.clock.advance(0)
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    ahead = queue.ask("c")
+    await queue.clock.advance(0.3)
+    assert queue.out == ["a", "c"]
+    queue.ends["c"].set()
+    await ahead
+    queue.ends["a"].set()
+    await first
+    last = queue.ask("d")
+    await queue.clock.advance(0)
+    assert queue.out == ["a", "c", "d"]
+    queue.ends["d"].set()
+    await last
+
+
+async def test_a_slow_one_may_end_after_those_that_went_ahead() -> None:
+    queue = Queue()
+    slow, ahead = queue.ask("a"), queue.ask("b")
+    await queue.clock.advance(0.3)
+    queue.ends["b"].set()
+    await ahead
+    queue.ends["a"].set()
+    await slow
