@@ -20,7 +20,6 @@ from tests.real.pki import Pki
 _EVERY = 30.0
 _SHARE = (("ping", 0), ("nginx_status", 1), ("cluster_status", 2))
 """The watchers that ask every replica, with the number of the path that each asks for."""
-_FEED = 3
 _GOAL = 1.0
 """Seconds by which a poll may be late."""
 
@@ -97,7 +96,6 @@ async def _relay(folder: Path, servers: Served, targets: Sequence[Target], windo
             for each, more in zip(asked, servers.asked(), strict=True):
                 each.extend(more)
     late = {name: list(_lateness(asked, number, windows + 1)) for name, number in _SHARE}
-    late["changefeed"] = list(_lateness(asked[:: len(targets[0].urls)], _FEED, windows + 1))
     return _Relay(first - relay.began, everything - relay.began, found, late)
 
 
