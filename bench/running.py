@@ -1,11 +1,14 @@
 """A relay that runs, for a benchmark: `msr-relay run` in a process of its own, on SQLite in a folder."""
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +26,35 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def installed() -> dict[str, str]:
+    """Return the environment in which Python keeps what it compiles, as it does for what is installed."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def store_of(folder: Path) -> str:
     """Return the URL of the store in a folder."""
     return f"sqlite:///{folder / 'relay.db'}"
 
 
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A process that runs: ``began`` is when it was started (seconds, ``time.perf_counter``)."""
+
+    url: str
+    pid: int
+    began: float
+
+
 @asynccontextmanager
 async def running(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[str]:
     """Run a relay; yield its URL once it is ready to be asked."""
+    async with started(folder, settings) as relay:
+        yield relay.url
+
+
+@asynccontextmanager
+async def started(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[Relay]:
+    """Run a relay; yield it once it is ready to be asked."""
     url = f"127.0.0.1:{free_port()}"
     fixed = {
         "store": store_of(folder),
@@ -39,19 +63,22 @@ async def running(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[st
     file = folder / "relay.yaml"
     file.write_text(yaml.safe_dump({**fixed, **settings}))
     command = [sys.executable, "-m", "relay", "run", "--config", str(file)]
+    began = time.perf_counter()
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: ASYNC220
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=installed())  # noqa: ASYNC220
     try:
-        await _ready(f"http://{url}")
-        yield f"http://{url}"
+        await _ready(f"http://{url}", process)
+        yield Relay(f"http://{url}", process.pid, began)
     finally:
         process.terminate()
         await asyncio.to_thread(process.wait, 20)
 
 
-async def _ready(url: str) -> None:
+async def _ready(url: str, process: subprocess.Popen[bytes]) -> None:
     async with aiohttp.ClientSession(url) as session:
         for _ in range(600):
+            if process.poll() is not None:
+                break
             try:
                 async with session.get("/healthz") as answer:
                     if answer.status == 200:
@@ -59,4 +86,4 @@ async def _ready(url: str) -> None:
             except aiohttp.ClientError:
                 pass
             await asyncio.sleep(0.1)
-    raise SystemExit("the relay does not start")
+    raise SystemExit("the relay does not start: see its log in the folder")

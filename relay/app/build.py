@@ -42,7 +42,7 @@ from relay.server import Access, Guesses, Links, Sessions, Watched, assets
 from relay.settings import DampingSettings, Settings
 from relay.store import Store
 from relay.watch import WATCHERS, Place, Watcher
-from relay.watch.supervisor import Supervisor
+from relay.watch.supervisor import Supervisor, grids
 
 _log = structlog.get_logger("relay.app")
 
@@ -153,8 +153,11 @@ def supervisors(
     store_failed: Callable[[StoreError], None],
 ) -> list[Supervisor]:
     """Return what keeps the watchers looking."""
+    clusters = dict.fromkeys(each.place.cluster for each in found)
+    grid = grids(list(clusters), tools.clock.monotonic(), tools.source)
     return [
-        Supervisor(each, take, tools.clock, tools.source, store_failed, tools.telemetry) for each in found
+        Supervisor(each, take, tools.clock, grid[each.place.cluster], store_failed, tools.telemetry)
+        for each in found
     ]
 
 
@@ -172,9 +175,7 @@ def acknowledge_url(settings: Settings, tools: Tools, channel: str) -> Callable[
 
 def pages(settings: Settings, clock: Clock) -> Pages:
     """Return what renders the server's pages."""
-    made = Pages(clock=clock, timezone=ZoneInfo(settings.timezone), asset=assets().url)
-    made.prepare()
-    return made
+    return Pages(clock=clock, timezone=ZoneInfo(settings.timezone), asset=assets().url)
 
 
 def access(

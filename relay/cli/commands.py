@@ -47,7 +47,11 @@ def _commands(
 @app.command()
 def run(config: Config = None) -> None:
     """Watch the clusters and send messages, until stopped."""
-    from relay.cli.run import run as start
+    from relay.cli.lean import built_to_stay, without_rich
+
+    with built_to_stay():
+        without_rich()
+        from relay.cli.run import run as start
 
     start(config)
 

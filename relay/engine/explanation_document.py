@@ -20,7 +20,7 @@ Stamp = Annotated[
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class ExplainedEvent(_Document):

@@ -23,7 +23,7 @@ Time = Annotated[AwareDatetime, AfterValidator(tellable)]
 class Order(BaseModel):
     """What somebody asks for; ``by`` is who."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     by: Who
 

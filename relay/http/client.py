@@ -59,12 +59,14 @@ class Http:
         max_bytes: int = 65536,
         whole: bool = False,
         pool: Hashable = None,
+        keep: float = _KEEP_ALIVE,
     ) -> Answer:
         """Send one request once and read its answer; any status is an answer.
 
         `timeout` (seconds) bounds it all, from name resolution to the last byte. An answer longer than
         `max_bytes` is cut and its connection closed; with `whole` it is an error instead. Requests of
-        different pools share no connections: each pool has up to 64 to a host. Raises HttpError.
+        different pools share no connections: each pool has up to 64 to a host. `keep` is for how many seconds
+        an idle connection waits for the next request of its pool, at the least. Raises HttpError.
 
         Through a proxy the guard sees addresses only, for names are resolved by the proxy.
         """
@@ -75,7 +77,7 @@ class Http:
             proxy = _proxy(route, target)
             async with (
                 asyncio.timeout(timeout),
-                self._session(route, pool).request(
+                self._session(route, pool, keep).request(
                     method,
                     target,
                     headers=headers,
@@ -97,19 +99,19 @@ class Http:
         # Raised out here so that the cause, whose text holds the whole URL, is not its context.
         raise failure
 
-    def _session(self, route: Route, pool: Hashable) -> aiohttp.ClientSession:
+    def _session(self, route: Route, pool: Hashable, keep: float) -> aiohttp.ClientSession:
         guard = not route.allow_private and route.proxy is None
-        session = self._sessions.get((pool, guard))
+        session = self._sessions.get((pool, guard, keep))
         if session is None:
-            session = self._sessions[pool, guard] = _new_session(guard)
+            session = self._sessions[pool, guard, keep] = _new_session(guard, keep)
         return session
 
 
-def _new_session(guard: bool) -> aiohttp.ClientSession:
+def _new_session(guard: bool, keep: float) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         limit=0,
         limit_per_host=_PER_HOST,
-        keepalive_timeout=_KEEP_ALIVE,
+        keepalive_timeout=keep,
         socket_factory=guarded_socket if guard else None,
     )
     return aiohttp.ClientSession(

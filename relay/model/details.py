@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Details(BaseModel):
     """Base of the details of all event types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     def plain(self) -> dict[str, Any]:
         """Return the fields as JSON types."""

@@ -28,6 +28,7 @@ from relay.msr.recognise import recognise
 from relay.msr.requests import Reply, Requests, basic, unwell
 from relay.msr.text import one_line
 from relay.msr.tokens import Token, Tokens, parse_token
+from relay.msr.turns import Turns
 from relay.trust import file_name
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class Msr:
         self._username = username
         self._password = password
         self._requests = Requests(http, route, clock, timeout, max_bytes, password)
+        self._turns = Turns(clock)
         self._lockout = Lockout(clock)
         self._tokens = Tokens(self._fetch_token, clock)
         self._ways = list(dict.fromkeys([entry, *(replica.url for replica in replicas)]))
@@ -79,7 +81,8 @@ class Msr:
         """
         known = self._ping_path.get(replica, _PING_PATHS[0])
         for path in sorted(_PING_PATHS, key=lambda path: path != known):
-            reply = await self._requests.ask(replica.url, path)
+            async with self._turns.take(replica.url):
+                reply = await self._requests.ask(replica.url, path)
             if reply.status != 404:
                 self._ping_path[replica] = path
                 return _ping(reply)
@@ -96,12 +99,11 @@ class Msr:
         """The counters of a replica's nginx; with user and password where it wants them."""
         path = "/nginx_status"
         if replica not in self._nginx_closed:
-            reply = await self._requests.get(replica.url, path)
+            async with self._turns.take(replica.url):
+                reply = await self._requests.get(replica.url, path)
             if reply.status not in {401, 403}:
                 return reply.page(parse.nginx_status)
-        reply = await self._with_password(
-            lambda password: self._requests.get(replica.url, path, authorization=password)
-        )
+        reply = await self._with_password(lambda password: self._get(replica, path, password))
         if reply.lacks_rights():
             raise self._needs_administrator("the status of nginx", "nginx_status")
         self._nginx_closed.add(replica)
@@ -109,14 +111,15 @@ class Msr:
 
     async def cluster_status(self, replica: Replica) -> ClusterStatus:
         """The cluster as a replica sees it. Needs an administrator."""
-        reply = await self._with_password(
-            lambda password: self._requests.get(
-                replica.url, "/api/v0/meta/cluster_status", authorization=password
-            )
-        )
+        path = "/api/v0/meta/cluster_status"
+        reply = await self._with_password(lambda password: self._get(replica, path, password))
         if reply.lacks_rights():
             raise self._needs_administrator("the cluster status", "cluster_status")
         return reply.document(cluster_status)
+
+    async def _get(self, replica: Replica, path: str, authorization: str) -> Reply:
+        async with self._turns.take(replica.url):
+            return await self._requests.get(replica.url, path, authorization=authorization)
 
     async def changefeed(self, change_id: str, records: int, repository: str | None = None) -> Page:
         """Records after `change_id` (before it, if `records` is negative), oldest first.

@@ -101,6 +101,11 @@ class Reply:
         return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
 
 
+_KEEP = 0.5
+"""Seconds for which a connection waits for the next question. Watchers ask at the same moments, and then not
+for many seconds: the idle connections of hundreds of clusters would hold some hundred MiB."""
+
+
 class Requests:
     """Makes the GET requests of one cluster."""
 
@@ -137,6 +142,7 @@ class Requests:
                 max_bytes=self._max_bytes if max_bytes is None else max_bytes,
                 whole=True,
                 pool="msr",
+                keep=_KEEP,
             )
         except HttpError as error:
             failure = _ERRORS.get(error.reason, Unreachable)(str(error))

@@ -21,7 +21,6 @@ from relay.render.environment import Environment, Place, Said, say
 from relay.render.renderer import shipped
 
 FOLDER: Final = "pages"
-_FIRST: Final = ("page", "login", "frame", "parts", "overview")
 _SPAN: Final = re.compile(r"`([^`]+)`")
 
 
@@ -75,11 +74,6 @@ class Pages:
         self._environment.filters |= {"codespans": _codespans, "segment": _segment}
         self._environment.globals |= {"say": _tell}
         self._environment.bytecode_cache = _COMPILED
-
-    def prepare(self) -> None:
-        """Compile what people see first, so that the first of them does not wait for that."""
-        for name in _FIRST:
-            self._environment.get_template(f"{name}.html.j2")
 
     def render(self, name: str, **values: Any) -> str:
         """Return the page of a name."""

@@ -178,7 +178,8 @@ class Metrics(Telemetry):
                 self._deliveries.labels(channel, state, reason)
         for rule in rules:
             self._matches.labels(rule)
-        for watch, ended in product(watches, LookOutcome):
+        # Of the outcomes only those that are waited for: each is a histogram, and watches may be thousands.
+        for watch, ended in product(watches, (LookOutcome.READ, LookOutcome.CRASHED)):
             self._look.labels(watch.cluster or "", watch.watcher, ended)
         for event_type in CATALOGUE:
             self._unrouted.labels(event_type)

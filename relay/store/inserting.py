@@ -4,7 +4,7 @@ from types import ModuleType
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 
 def insert_new(connection: Connection, table: Table, new: list[dict[str, Any]]) -> None:
@@ -23,7 +23,12 @@ def insert_if_new(connection: Connection, table: Table, row: dict[str, Any]) -> 
 
 def flavour(connection: Connection) -> ModuleType:
     """Return the dialect whose insert knows what to do about conflicts."""
-    return postgresql if connection.dialect.name == "postgresql" else sqlite
+    if connection.dialect.name != "postgresql":
+        return sqlite
+    # Its dialects cost 2 MiB, which only those have to pay who use it.
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql
 
 
 def upsert(connection: Connection, table: Table, key: list[str], new: list[dict[str, Any]]) -> None:

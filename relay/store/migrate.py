@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from relay.model.errors import StoreError
+from relay.store.schema import metadata
 
 _log = structlog.get_logger("relay.store")
 
@@ -33,9 +34,9 @@ def upgrade(reading: Engine, writing: Engine) -> None:
     Raises StoreError for a store that a newer release has written.
     """
     present = revision(reading)
-    if present == HEAD:
+    if present == HEAD or (present is None and _made(writing)):
         return
-    # Imported only when there is something to do: it takes a fifth of a second.
+    # Imported only when there is something to do: it takes a fifth of a second, and 6 MiB.
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -55,8 +56,30 @@ def upgrade(reading: Engine, writing: Engine) -> None:
             "bringing the store up to this release; this may take minutes", from_revision=present, to=HEAD
         )
     with writing.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            # Two processes may begin at the same time; the second one then finds nothing left to do.
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+        _lock(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _made(writing: Engine) -> bool:
+    """Make the tables of an empty store as they are today; tell whether it was empty."""
+    with writing.begin() as connection:
+        _lock(connection)
+        if inspect(connection).get_table_names():
+            return False
+        metadata.create_all(connection)
+        # As Alembic makes it.
+        connection.execute(
+            text(
+                "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+                "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+            )
+        )
+        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+    return True
+
+
+def _lock(connection: Connection) -> None:
+    """Let one process at a time do this; the next one then finds nothing left to do."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})

@@ -4,7 +4,6 @@ from relay.trust.compare import Changes, Moved, Regressed, Rotated, Signer, Thre
 from relay.trust.document import file_name
 from relay.trust.errors import GoneError, InvalidError, TrustError
 from relay.trust.examine import Examined, Source, examine
-from relay.trust.keys import canonical_id
 from relay.trust.state import BASE_ROLES, Keys, Listed, State, Tag, listing
 
 __all__ = [
@@ -24,7 +23,6 @@ __all__ = [
     "Tag",
     "Threshold",
     "TrustError",
-    "canonical_id",
     "changes",
     "examine",
     "file_name",

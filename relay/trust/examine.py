@@ -8,13 +8,15 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from relay.trust import document as read
 from relay.trust.document import Document, FileMeta
 from relay.trust.errors import GoneError, InvalidError
-from relay.trust.signatures import Checks, enough
 from relay.trust.state import BASE_ROLES, Keys, State, Tag
+
+if TYPE_CHECKING:
+    from relay.trust.signatures import Checks
 
 T = TypeVar("T")
 
@@ -80,6 +82,9 @@ async def examine(source: Source, digest: str, before: State | None, *, gun: str
     Expired metadata is no error. Raises InvalidError if it does not verify, GoneError if a part of it is not
     there, and what the source raises.
     """
+    # cryptography costs 8 MiB, which only those have to pay whose repositories are signed.
+    from relay.trust.signatures import Checks
+
     return await _Examination(source, before, Checks(gun)).run(digest)
 
 
@@ -97,7 +102,7 @@ class _Draft:
 
 
 class _Examination:
-    def __init__(self, source: Source, before: State | None, checks: Checks) -> None:
+    def __init__(self, source: Source, before: State | None, checks: "Checks") -> None:
         self._source = source
         self._before = before
         self._checks = checks
@@ -325,3 +330,8 @@ def _within(parent: Keys, child: Keys) -> Keys:
 
 def _unsigned(good: tuple[str, ...], keys: Keys) -> str:
     return f"{len(good)} of its {len(keys.keys)} keys signed it; {keys.threshold} must"
+
+
+def enough(found: tuple[str, ...], role: Keys) -> bool:
+    """Tell whether so many keys are as many as the role needs."""
+    return len(found) >= role.threshold

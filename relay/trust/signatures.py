@@ -84,11 +84,6 @@ class Checks:
         return True
 
 
-def enough(found: tuple[str, ...], role: Keys) -> bool:
-    """Tell whether so many keys are as many as the role needs."""
-    return len(found) >= role.threshold
-
-
 _DIGEST: Final = Prehashed(hashes.SHA256())
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from relay.model import trust_details as t
-from relay.trust.keys import canonical_id
 from relay.trust.state import Listed, State, listing
 
 
@@ -25,6 +24,9 @@ def key_ids(ids: Iterable[str], state: State) -> list[str]:
 
 
 def _shown(id: str, state: State) -> str:
+    # It costs 8 MiB, which only those have to pay who need it.
+    from relay.trust.keys import canonical_id
+
     return canonical_id(*state.public_keys[id]) or id if id in state.public_keys else id
 
 

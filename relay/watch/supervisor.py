@@ -1,8 +1,10 @@
-"""Keeping a watcher looking: on its interval, with jitter, and again after a crash."""
+"""Keeping a watcher looking: in time, on the grid of its cluster, and again after a crash."""
 
+import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
@@ -16,17 +18,45 @@ from relay.watch.base import Watcher
 
 _log = structlog.get_logger("relay.watch")
 
-_FIRST_WITHIN = 1.0
-"""Seconds over which first looks are spread, so that many clusters are not asked at once."""
-_JITTER = 0.05
+_APART = 0.04
+"""Seconds between the first looks of two clusters, so that many of them are not asked at once."""
+_SPAN = 3600.0
+"""Seconds over which the origins of grids are spread: longer than nearly every interval."""
+_LEAST = 0.05
+"""The part of an interval that lies between two looks at least: else the grid's next place is skipped."""
 _PAUSE = 1.0
 _LONGEST_PAUSE = 300.0
 _LONGEST_ASKED = 3600.0
 """Seconds for which a server that asks to be left alone (429) is left alone at the most."""
 
 
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """When a cluster is looked at: the ``first`` time so many seconds after the start, and from then on
+    whenever a whole number of intervals has passed since its ``origin`` (monotonic seconds).
+
+    All watchers of a cluster have one grid: those that look at the same moment share a connection to each
+    replica. Each cluster has another, so that not all of them are asked at the same moment.
+    """
+
+    first: float
+    origin: float
+
+    def after(self, began: float, every: float) -> float:
+        """Return when to look after a look that ``began`` then, so many seconds ``every`` time."""
+        return self.origin + every * (math.floor((began - self.origin) / every + _LEAST) + 1)
+
+
+def grids(clusters: Sequence[str], now: float, source: random.Random) -> dict[str, Grid]:
+    """Return a grid for each cluster; the clusters' first looks come one after the other."""
+    return {
+        cluster: Grid(number * _APART, now + source.uniform(0, _SPAN))
+        for number, cluster in enumerate(clusters)
+    }
+
+
 class Supervisor:
-    """Runs one watcher.
+    """Runs one watcher, on the ``grid`` of its cluster.
 
     ``take`` commits a report; it may raise StoreError, which ``store_failed`` is told. ``read_at`` is when
     the last look began that could read everything (monotonic seconds), None before there was one: what MSR
@@ -38,14 +68,14 @@ class Supervisor:
         watcher: Watcher[Any],
         take: Callable[[Report], Awaitable[None]],
         clock: Clock,
-        source: random.Random,
+        grid: Grid,
         store_failed: Callable[[StoreError], None],
         telemetry: Telemetry = Telemetry(),  # noqa: B008
     ) -> None:
         self.watcher = watcher
         self._take = take
         self._clock = clock
-        self._random = source
+        self._grid = grid
         self._store_failed = store_failed
         self._telemetry = telemetry
         self.crashes = 0
@@ -60,13 +90,13 @@ class Supervisor:
     async def run(self) -> None:
         """Look until cancelled."""
         every = self.watcher.options.every.total_seconds()
-        await self._clock.sleep(self._random.uniform(0, min(_FIRST_WITHIN, every)))
+        await self._clock.sleep(min(self._grid.first, every))
         in_a_row = 0
         while True:
             began, self.due = self._clock.monotonic(), None
             if await self._look():
                 in_a_row = 0
-                pause = every * self._random.uniform(1 - _JITTER, 1 + _JITTER)
+                pause = self._grid.after(began, every) - began
             else:
                 in_a_row += 1
                 pause = min(_PAUSE * 2 ** min(in_a_row - 1, 10), _LONGEST_PAUSE)

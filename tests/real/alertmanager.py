@@ -34,6 +34,10 @@ class Alertmanager:
         self._process = self._start()
         self._wait_until_ready()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def fire(self, name: str, labels: dict[str, str] | None = None, **annotations: str) -> None:
         """Raise an alert, as Prometheus does; it stays until `resolve`."""
         self._post(name, labels or {}, annotations, datetime.now(UTC) + timedelta(hours=1))

@@ -72,6 +72,7 @@ async def test_what_was_committed_is_there_after_opening_again(url: str) -> None
 @pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
 def test_migrations_make_what_the_schema_says(empty_url: str, open_store: OpenStore) -> None:
+    old_store(empty_url)
     open_store(empty_url)
     engine = connect(parse_url(empty_url), writing=False)
     with engine.connect() as connection:
@@ -133,6 +134,20 @@ def scripts() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
     return config
+
+
+def test_an_empty_store_is_made_without_alembic_which_then_takes_it_for_its_own(
+    empty_url: str, open_store: OpenStore
+) -> None:
+    assert other_process(empty_url) == ["free", "False"]
+    open_store(empty_url)
+    engine = connect(parse_url(empty_url), writing=True)
+    with engine.begin() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == migrate.HEAD
+        config = scripts()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
 
 
 def test_head_is_the_newest_migration() -> None:

@@ -7,9 +7,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from relay.trust import InvalidError, State, canonical_id, examine
+from relay.trust import InvalidError, State, examine
 from relay.trust.examine import LARGE
-from relay.trust.keys import load
+from relay.trust.keys import canonical_id, load
 
 from .author import Author, Book, Delegation, keys, publish, refused, role, signed
 from .stored import Stored

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.trust import Changes, State, canonical_id, changes, listing
+from relay.trust import Changes, State, changes, listing
+from relay.trust.keys import canonical_id
 from tests.real.msr import Msr
 
 from .people import Delegate, listed

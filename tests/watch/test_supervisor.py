@@ -12,7 +12,7 @@ from relay.model.errors import StoreError
 from relay.model.observation import Failure, Report, Watch
 from relay.store import CursorMovedError
 from relay.watch.base import Options
-from relay.watch.supervisor import Supervisor
+from relay.watch.supervisor import Grid, Supervisor, grids
 from tests.support.clock import ManualClock
 
 
@@ -48,7 +48,7 @@ class Bench:
         self.refusals: list[Exception] = []
         self.failed: list[StoreError] = []
         self.supervisor = Supervisor(
-            self.watcher, self._take, self.clock, random.Random(3), self.failed.append
+            self.watcher, self._take, self.clock, Grid(0.5, origin=3), self.failed.append
         )
 
     async def _take(self, report: Report) -> None:
@@ -69,13 +69,50 @@ class Bench:
         return [after - before for before, after in pairwise(looks)]
 
 
-async def test_looks_come_on_the_interval_with_jitter() -> None:
+async def test_looks_come_on_the_grid() -> None:
     bench = Bench()
     await bench.run(500)
-    assert 0 <= bench.watcher.looks[0] - 1000 <= 1
-    assert all(9.5 <= pause <= 10.5 for pause in bench.pauses())
-    assert len(set(bench.pauses())) > 10
+    first, *later = bench.watcher.looks
+    assert first == 1000.5
+    assert later == [1003.0 + 10 * number for number in range(50)]
     assert len(bench.taken) == len(bench.watcher.looks)
+
+
+async def test_a_look_that_took_too_long_is_followed_at_once_and_then_the_grid_goes_on() -> None:
+    bench = Bench()
+    slow = iter([0.0, 14.0])
+
+    async def look() -> AsyncIterator[Report]:
+        bench.watcher.looks.append(bench.clock.monotonic())
+        await bench.clock.sleep(next(slow, 0.0))
+        yield bench.watcher.report(("r1",))
+
+    bench.watcher.look = look
+    await bench.run(50)
+    assert bench.watcher.looks[:5] == [1000.5, 1003.0, 1017.0, 1023.0, 1033.0]
+
+
+@pytest.mark.parametrize("early", [0.0, 0.001, 0.4])
+def test_a_look_that_begins_a_moment_before_its_time_is_not_made_twice(early: float) -> None:
+    assert Grid(0, origin=3).after(1003 - early, 10) == 1013
+
+
+def test_the_grid_is_the_same_for_every_interval_and_may_lie_ahead() -> None:
+    grid = Grid(0, origin=2000)
+    assert [grid.after(1000.0, every) for every in (10, 15, 30)] == [1010, 1010, 1010]
+    assert grid.after(1010.0, 15) == 1025
+    assert grid.after(1010.0, 30) == 1040
+
+
+def test_each_cluster_has_a_grid_of_its_own_and_they_begin_one_after_the_other() -> None:
+    made = grids([f"c{number}" for number in range(500)], 1000.0, random.Random(3))
+    firsts = [grid.first for grid in made.values()]
+    assert firsts[0] == 0
+    assert firsts == sorted(set(firsts))
+    busy = [0] * 30
+    for grid in made.values():
+        busy[int(grid.after(1000.0, 30) % 30)] += 1
+    assert max(busy) <= 3 * 500 / 30, "they are spread over the interval"
 
 
 async def test_a_server_that_asks_to_be_left_alone_is_left_alone() -> None:
@@ -94,8 +131,8 @@ async def test_a_server_that_asks_to_be_left_alone_is_left_alone() -> None:
     pauses = bench.pauses()
     assert pauses[0] == pytest.approx(60)
     assert pauses[1] == pytest.approx(3600), "an hour at the most"
-    assert all(pause <= 10.5 for pause in pauses[2:])
-    assert len(pauses) > 3
+    assert set(pauses[3:]) == {10.0}
+    assert len(pauses) > 5
 
 
 async def test_a_crash_is_reported_and_looking_goes_on_ever_more_slowly() -> None:
@@ -114,7 +151,7 @@ async def test_after_a_crash_the_interval_is_as_before() -> None:
     await bench.run(60)
     assert bench.pauses()[0] == pytest.approx(1)
     assert bench.pauses()[2] == pytest.approx(1)
-    assert all(9.5 <= pause <= 10.5 for pause in bench.pauses()[3:])
+    assert set(bench.pauses()[4:]) == {10.0}
     assert not bench.taken[-1].failures
 
 

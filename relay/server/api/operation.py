@@ -22,7 +22,7 @@ B = TypeVar("B")
 class Params(BaseModel):
     """What a request says, in its query or its body."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def _time(given: object) -> object:
@@ -47,7 +47,7 @@ CUT: Final = (
 class Document(BaseModel):
     """What an answer says. It is read from the attributes of what the product works with."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True, defer_build=True)
 
 
 class Nothing(Params):
