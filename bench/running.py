@@ -31,6 +31,13 @@ def store_of(folder: Path) -> str:
 @asynccontextmanager
 async def running(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[str]:
     """Run a relay; yield its URL once it is ready to be asked."""
+    async with process(folder, settings) as (url, _pid):
+        yield url
+
+
+@asynccontextmanager
+async def process(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[tuple[str, int]]:
+    """Run a relay; yield its URL once it is ready to be asked, and the number of its process."""
     url = f"127.0.0.1:{free_port()}"
     fixed = {
         "store": store_of(folder),
@@ -40,13 +47,13 @@ async def running(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[st
     file.write_text(yaml.safe_dump({**fixed, **settings}))
     command = [sys.executable, "-m", "relay", "run", "--config", str(file)]
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: ASYNC220
+        relay = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: ASYNC220
     try:
         await _ready(f"http://{url}")
-        yield f"http://{url}"
+        yield f"http://{url}", relay.pid
     finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait, 20)
+        relay.terminate()
+        await asyncio.to_thread(relay.wait, 20)
 
 
 async def _ready(url: str) -> None:
