@@ -18,6 +18,8 @@ def storable(text: str) -> str:
 
     Both can come out of JSON (``"\\u0000"``, ``"\\ud800"``). They become U+FFFD: visible, not lost.
     """
+    if text.isascii() and "\0" not in text:
+        return text
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     if text.isascii():
@@ -34,7 +36,10 @@ def storable_tree(value: Any) -> Any:
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, dict):
-        return {storable(str(key)): storable_tree(item) for key, item in value.items()}
+        return {
+            storable(str(key)): item if item is None or item is True or item is False else storable_tree(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [storable_tree(item) for item in value]
     return value
