@@ -3,7 +3,6 @@
 import asyncio
 import json
 import multiprocessing
-import os
 import sqlite3
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from bench.feed import PAGE, Feed, feed
 from bench.figures import Section, Table, ratios, spread
 from bench.running import process
 from bench.sink import Sink, sink
+from bench.watching import memory_of
+from bench.watching import stored as stored_in
 
 _REPOSITORIES = 10_000
 _DAYS = 60
@@ -147,11 +148,11 @@ async def _run(
         store = folder / "relay.db"
         memory = [(0, 0.0)]
         with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as reading:
-            while (stored := _stored(reading)) < count:
-                memory.append((stored, _memory(pid)))
+            while (stored := stored_in(reading)) < count:
+                memory.append((stored, memory_of(pid)))
                 await asyncio.sleep(0.05)
             ended = time.perf_counter()
-            memory.append((stored, _memory(pid)))
+            memory.append((stored, memory_of(pid)))
         await to.until(deletions)
     _check(store, count, more)
     taken = to.taken().count
@@ -171,12 +172,6 @@ def _told(to: Sink) -> Settings:
     return {"channels": [channel], "rules": [*quiet, deleted]}
 
 
-def _stored(reading: sqlite3.Connection) -> int:
-    """Return how many records are in the store, quickly: nothing else makes so many events."""
-    (last,) = reading.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
-    return int(last)
-
-
 def _check(store: Path, count: int, settings: Settings) -> None:
     with closing(sqlite3.connect(store)) as reading:
         of_records = "type IN ('trust.updated', 'trust.deleted')"
@@ -185,11 +180,6 @@ def _check(store: Path, count: int, settings: Settings) -> None:
         (proven,) = reading.execute("SELECT count(*) FROM evidence WHERE kind = 'record'").fetchone()
         wanted = 0 if settings.get("evidence") else count
         assert proven == wanted, f"{proven} entries are in the evidence log, and not {wanted}"
-
-
-def _memory(process: int) -> float:
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return float(pages * os.sysconf("SC_PAGE_SIZE"))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,8 @@ def connect(url: URL, *, writing: bool, alone: bool = False) -> Engine:
 def _connect_file(url: URL, path: Path, writing: bool) -> Engine:
     engine = create_engine(url, pool_size=1, max_overflow=0)
     event.listen(engine, "connect", _set_up_sqlite)
+    if writing:
+        event.listen(engine, "connect", _set_up_writing)
     # The driver's own idea of when to begin a transaction is switched off by isolation_level=None.
     begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
@@ -157,6 +159,14 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         "synchronous=FULL",
         "journal_size_limit=67108864",
     ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _set_up_writing(connection: sqlite3.Connection, _record: Any) -> None:
+    """Let pages that are written again soon stay in memory, and in the log of what is written: the indices of ids
+    are written all over. 16 MiB, and a log of 32 MiB of the 64 that it may keep, halve the time of a page of a
+    long feed."""
+    for pragma in ("cache_size=-16384", "wal_autocheckpoint=8000"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
