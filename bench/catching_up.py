@@ -1,4 +1,4 @@
-"""How fast a relay catches up on a long feed, beside a loop that only reads it; and whether its memory grows."""
+"""How fast a relay catches up on a long feed, beside a loop that only reads it, and if its memory grows."""
 
 import asyncio
 import json
@@ -77,14 +77,14 @@ def measure(records: int = 1_000_000, rounds: int = 3) -> Section:
 
 def _how(records: int) -> str:
     return f"""
-A real notary server on PostgreSQL has {records:,} records of {_REPOSITORIES:,} repositories, one in {_DELETIONS} a
-deletion. `msr-relay run` reads them from the beginning, {PAGE:,} a page: each record becomes an event in the store
-(SQLite with `synchronous=FULL`), {_RULES} rules are applied, and the deletions go to a webhook. *Bare* is a loop with
-aiohttp's client that fetches the same pages from the same server one after another and takes them apart with `json`.
-*as it is* has the defaults: the evidence log is kept, and the trust data of the repositories is examined meanwhile;
-the others have less. The rate is that from the first request until the last record is committed. Memory is what
-the process had more at the end than after the first tenth, and the most that it had. Goals: 0.40 of bare, and memory
-flat within 20 MiB.
+A real notary server on PostgreSQL has {records:,} records of {_REPOSITORIES:,} repositories, one in
+{_DELETIONS} a deletion. `msr-relay run` reads them from the beginning, {PAGE:,} a page: each record becomes
+an event in the store (SQLite with `synchronous=FULL`), {_RULES} rules are applied, and the deletions go to
+a webhook. *Bare* is a loop with aiohttp's client that fetches the same pages from the same server one after
+another and takes them apart with `json`. *as it is* has the defaults: the evidence log is kept, and the
+trust data of the repositories is examined meanwhile; the others have less. The rate is that from the first
+request until the last record is committed. Memory is what the process had more at the end than after the
+first tenth, and the most that it had. Goals: 0.40 of bare, and memory flat within 20 MiB.
 """
 
 
@@ -175,7 +175,7 @@ def _told(to: Sink) -> Settings:
 def _check(store: Path, count: int, settings: Settings) -> None:
     with closing(sqlite3.connect(store)) as reading:
         of_records = "type IN ('trust.updated', 'trust.deleted')"
-        (stored,) = reading.execute(f"SELECT count(DISTINCT id) FROM events WHERE {of_records}").fetchone()  # noqa: S608
+        (stored,) = reading.execute(f"SELECT count(DISTINCT id) FROM events WHERE {of_records}").fetchone()
         assert stored == count, f"{stored} events are in the store, and not {count}"
         (proven,) = reading.execute("SELECT count(*) FROM evidence WHERE kind = 'record'").fetchone()
         wanted = 0 if settings.get("evidence") else count

@@ -46,7 +46,7 @@ class Feed:
                    CASE WHEN {deletions} THEN 0 ELSE n %% 1000 + 1 END,
                    CASE WHEN {deletions} THEN '' ELSE md5(n::text) || md5((-n)::text) END,
                    CASE WHEN {deletions} THEN 'deletion' ELSE 'update' END
-            FROM generate_series(1, %s::bigint) AS n""",  # noqa: S608
+            FROM generate_series(1, %s::bigint) AS n""",
             days,
             records,
             repositories,

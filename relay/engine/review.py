@@ -88,7 +88,7 @@ def _picked(first: Delivery, waiting: Waiting, now: datetime) -> list[Delivery]:
         if other.reason is Reason.REPEAT and not other.attempts:
             return False
         due = other.due_at <= now
-        # What was put together a moment ago, and of which no part was sent, takes in the rest of a large group.
+        # What was put together a moment ago, of which no part was sent, takes in the rest of a large group.
         one = other.reason is Reason.GROUP and other.parts == 1
         open_still = other.gathered or one or (other.seq in grows and (first.gathered or first.seq in grows))
         if open_still and due and not first.attempts and not other.attempts:

@@ -1,8 +1,8 @@
 """Inserting what may be there already, in SQLite and PostgreSQL alike.
 
-Rows go to the driver itself: a page of a feed has a thousand, which SQLAlchemy takes longer to prepare than the
-database to insert. Many rows are one statement: while that runs, the other threads of the process do too, and
-between two statements none of them has to be waited for.
+Rows go to the driver itself: a page of a feed has a thousand, which SQLAlchemy takes longer to prepare than
+the database to insert. Many rows are one statement: while it runs the other threads run too, and none of them
+has to be waited for between two rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,8 +19,8 @@ from relay.model.text import storable
 from relay.store.schema import Instant, Words, to_microseconds
 
 _TOGETHER = (500, 50)
-"""So many rows go into one statement, as long as there are so many: few sizes, so that few statements have to be
-prepared. The rest goes one by one."""
+"""So many rows go into one statement, as long as there are so many: few sizes, so that few statements have to
+be prepared. The rest goes one by one."""
 
 Row = tuple[Any, ...]
 

@@ -160,6 +160,8 @@ _COUNT = (
     .where(trust.c.key == bindparam("the_key"))
     .values(deletions=trust.c.deletions + bindparam("more"))
 )
+
+
 def _newer(head: Head, known: Head) -> bool:
     return head.at >= known.at or _UNKNOWN_YEAR in (head.at.year, known.at.year)
 

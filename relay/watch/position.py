@@ -40,8 +40,8 @@ class Mark:
 
     @classmethod
     def passing(cls, records: Sequence[Record | Unreadable]) -> "list[Mark]":
-        """Return the marks of records with ids that follow each other. Only the last may become a head: of the
-        others it is not told which repository they are of."""
+        """Return the marks of records that follow each other. Only the last may become a head: of the others
+        it is not told which repository they are of."""
         marks = [cls(record.id, _time(record)) for record in records[:-1] if record.id is not None]
         last = None if not records else cls.of(records[-1])
         return marks if last is None else [*marks, last]
