@@ -1,7 +1,4 @@
-"""What becomes of a hundred thousand events that come in one catch-up, where they are gathered for people.
-
-python -m bench.storm [EVENTS]
-"""
+"""What becomes of a hundred thousand events that come in one catch-up, where they are gathered for people."""
 
 import asyncio
 import json
