@@ -1,8 +1,11 @@
 """Planning: from a report to everything that becomes true because of it. Pure: no I/O, no clock."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from relay.engine.deletions import FEED, Account, Deletions, memo, telling
 from relay.engine.draft import Draft, Rules, World
@@ -41,8 +44,17 @@ def event_of(fact: Fact, report: Report, policy: Policy) -> Event:
         seen_at=report.at,
         labels=about.labels,
         annotations=about.annotations,
-        details=storable_tree(fact.details),
+        details=_storable_details(fact.details),
     )
+
+
+def _storable_details(details: Mapping[str, Any]) -> Mapping[str, Any]:
+    # Nearly all text is storable: only what proves not to be is gone through.
+    try:
+        written = to_json(details)
+    except PydanticSerializationError:
+        return storable_tree(details)  # type: ignore[no-any-return]
+    return storable_tree(details) if b"\\u0000" in written else details  # type: ignore[no-any-return]
 
 
 def _storable(subject: Subject) -> Subject:

@@ -36,10 +36,7 @@ def storable_tree(value: Any) -> Any:
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, dict):
-        return {
-            storable(str(key)): item if item is None or item is True or item is False else storable_tree(item)
-            for key, item in value.items()
-        }
+        return {storable(str(key)): storable_tree(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [storable_tree(item) for item in value]
     return value
