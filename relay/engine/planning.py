@@ -54,7 +54,7 @@ def _storable_details(details: Mapping[str, Any]) -> Mapping[str, Any]:
         written = to_json(details)
     except PydanticSerializationError:
         return storable_tree(details)  # type: ignore[no-any-return]
-    return storable_tree(details) if b"\\u0000" in written else details  # type: ignore[no-any-return]
+    return storable_tree(details) if b"\\u0000" in written else details
 
 
 def _storable(subject: Subject) -> Subject:
