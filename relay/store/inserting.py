@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import Boolean, Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-
 from relay.model.text import storable
 from relay.store.schema import Instant, Words, to_microseconds
 
