@@ -163,7 +163,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _set_up_writing(connection: sqlite3.Connection, _record: Any) -> None:
-    """Let pages that are written again soon stay in memory, 16 MiB of them, and in the log of what is written,
+    """Let pages that are written again soon stay in memory, 16 MiB of them, and in the write-ahead log,
     32 MiB of the 64 that it may keep: an index of ids is written all over."""
     for pragma in ("cache_size=-16384", "wal_autocheckpoint=8000"):
         connection.execute(f"PRAGMA {pragma}").close()
