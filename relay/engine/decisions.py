@@ -1,5 +1,6 @@
 """The log's lines about what was decided, one each, with the ids by which to follow it."""
 
+import logging
 from collections.abc import Collection, Mapping
 from typing import Final
 
@@ -21,13 +22,16 @@ _BORN_APART: Final = HELD_BACK | {DeliveryState.HELD, DeliveryState.GROUPED}
 
 def log_plan(plan: Plan) -> None:
     """Log what a committed plan decided: events and where they go; at debug level what is only pending."""
+    log = _log.bind()
+    if not log.is_enabled_for(logging.INFO):
+        return
     ways: dict[str, list[Delivery]] = {}
     for delivery in plan.deliveries:
         for id in delivery.events:
             ways.setdefault(id, []).append(delivery)
     for event in plan.events:
         made = ways.get(event.id, [])
-        _log.info(
+        log.info(
             event.summary,
             event_id=event.id,
             **({} if event.alert is None else {"alert": event.alert}),

@@ -98,6 +98,7 @@ def with_losses(
 ) -> list[Event]:
     """Return a report's events, the deletions among them with what is known about them."""
     heads = {key: each.head for key, each in known.kept.items()}
+    gone = {event.subject.gun for event in events if event.type == DELETED}
     counts = dict(known.deletions)
     told = []
     for event in events:
@@ -117,8 +118,9 @@ def with_losses(
             counts[namespace] = None if before is None else before + 1
         else:
             told.append(event)
-        for head in heads_of([event], keeping):
-            heads[head.key] = head
+        if event.subject.gun in gone:
+            for head in heads_of([event], keeping):
+                heads[head.key] = head
     return told
 
 

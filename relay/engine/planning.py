@@ -1,8 +1,11 @@
 """Planning: from a report to everything that becomes true because of it. Pure: no I/O, no clock."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from relay.engine.deletions import FEED, Account, Deletions, memo, telling
 from relay.engine.draft import Draft, Rules, World
@@ -13,7 +16,7 @@ from relay.engine.sight import SIGHT, Sight
 from relay.model.alert import Alert, AlertState
 from relay.model.catalogue import stands_for
 from relay.model.delivery import Delivery
-from relay.model.event import Event, Status
+from relay.model.event import Event, Status, Subject
 from relay.model.hook_types import posted
 from relay.model.ids import stable_id
 from relay.model.observation import Fact, Report, Watch
@@ -29,25 +32,34 @@ def event_of(fact: Fact, report: Report, policy: Policy) -> Event:
     """Return the event of a fact; its id depends only on the cluster, the type and the fact's identity."""
     cluster = report.watch.cluster
     about = policy.about(cluster)
-    subject = fact.subject
     return Event(
         id=stable_id("evt", cluster or "", fact.type, *fact.identity),
         type=fact.type,
         status=Status.EVENT,
         cluster=cluster,
         severity=policy.severity(fact.type, fact.severity),
-        subject=replace(
-            subject,
-            name=storable(subject.name),
-            gun=None if subject.gun is None else storable(subject.gun),
-        ),
+        subject=_storable(fact.subject),
         summary=storable(fact.summary),
         happened_at=fact.happened_at,
         seen_at=report.at,
         labels=about.labels,
         annotations=about.annotations,
-        details=storable_tree(fact.details),
+        details=_storable_details(fact.details),
     )
+
+
+def _storable_details(details: Mapping[str, Any]) -> Mapping[str, Any]:
+    # Nearly all text is storable: only what proves not to be is gone through.
+    try:
+        written = to_json(details)
+    except PydanticSerializationError:
+        return storable_tree(details)  # type: ignore[no-any-return]
+    return storable_tree(details) if b"\\u0000" in written else details
+
+
+def _storable(subject: Subject) -> Subject:
+    name, gun = storable(subject.name), None if subject.gun is None else storable(subject.gun)
+    return subject if (name, gun) == (subject.name, subject.gun) else replace(subject, name=name, gun=gun)
 
 
 def plan(

@@ -18,6 +18,8 @@ def storable(text: str) -> str:
 
     Both can come out of JSON (``"\\u0000"``, ``"\\ud800"``). They become U+FFFD: visible, not lost.
     """
+    if text.isascii() and "\0" not in text:
+        return text
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     if text.isascii():

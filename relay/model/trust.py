@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from relay.model.event import Event
 from relay.model.ids import stable_id
@@ -71,6 +72,7 @@ class Snapshot:
     problem: str | None = None
 
 
+@lru_cache(maxsize=4096)
 def trust_key(cluster: str, gun: str) -> str:
     """Return what names a repository in the store."""
     return stable_id("rep", cluster, gun)

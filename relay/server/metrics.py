@@ -4,6 +4,7 @@ Names and units follow https://prometheus.io/docs/practices/naming/. Labels are 
 of the product: never a repository, an id or a text, of which there may be any number.
 """
 
+import collections
 import platform
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -204,19 +205,23 @@ class Metrics(Telemetry):
     def committed(self, watch: Watch | None, plan: Plan) -> None:
         """Count events, who takes them, and what is to be sent."""
         del watch
-        for event in plan.events:
-            cluster = event.cluster or ""
-            self._events.labels(cluster, event.type, event.status).inc()
-            if event.status is Status.EVENT and event.cluster is not None:
-                self._event_lag.labels(cluster).observe(_seconds(event.happened_at, event.seen_at))
-            if event.id in plan.unrouted:
-                self._unrouted.labels(event.type).inc()
+        kinds = collections.Counter((event.cluster or "", event.type, event.status) for event in plan.events)
+        for labels, many in kinds.items():
+            self._events.labels(*labels).inc(many)
+        unrouted = collections.Counter(event.type for event in plan.events if event.id in plan.unrouted)
+        for type_name, many in unrouted.items():
+            self._unrouted.labels(type_name).inc(many)
+        for cluster in {cluster for cluster, _, status in kinds if status is Status.EVENT and cluster}:
+            lag = self._event_lag.labels(cluster)
+            for event in plan.events:
+                if event.status is Status.EVENT and event.cluster == cluster:
+                    lag.observe(_seconds(event.happened_at, event.seen_at))
         for rule, _ in {(each.rule, id) for each in plan.deliveries for id in each.events}:
             self._matches.labels(rule).inc()
         for delivery in plan.deliveries:
             self._create(delivery)
-        for draft in plan.evidence:
-            self._evidence.labels(draft.kind).inc()
+        for kind, many in collections.Counter(draft.kind for draft in plan.evidence).items():
+            self._evidence.labels(kind).inc(many)
 
     def attempted(self, attempted: Attempted) -> None:
         """Count an attempt, and what it made of its delivery."""

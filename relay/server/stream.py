@@ -76,6 +76,11 @@ class Stream:
             await self._clock.sleep(_PAUSE)
 
     async def _read(self) -> bool:
+        newest = await self._store.newest_event()
+        if newest - self.newest > _KEPT:
+            # More than is kept, as when a relay catches up: whoever listens reads it from the store.
+            self._latest.clear()
+            self.newest = newest
         rows = await self._store.events_after(self.newest, _PAGE)
         self._latest.extend(Item(seq, event) for seq, event in rows)
         if rows:

@@ -23,7 +23,7 @@ from relay.model.evidence import (
     statement,
 )
 from relay.store.errors import CursorMovedError
-from relay.store.inserting import upsert
+from relay.store.inserting import insert_many, upsert
 from relay.store.schema import EVIDENCE_HEAD, cursors, evidence
 
 _COLUMNS = tuple(column.name for column in evidence.columns)
@@ -71,16 +71,8 @@ def append(connection: Connection, drafts: Sequence[Draft]) -> None:
         row = fields(seq + 1, draft, prev)
         seq, prev = row[0], row[-1]
         rows.append(row)
-    _insert(connection, rows)
+    insert_many(connection, evidence, _COLUMNS, rows)
     upsert(connection, cursors, ["scope"], [{"scope": EVIDENCE_HEAD, "value": str(Head(seq, prev))}])
-
-
-def _insert(connection: Connection, found: list[tuple[Any, ...]]) -> None:
-    """Insert rows, in the order of the columns."""
-    # By the driver itself: a page of a feed has a thousand, which SQLAlchemy takes as long again to prepare.
-    mark = "%s" if connection.dialect.name == "postgresql" else "?"
-    columns, marks = ", ".join(_COLUMNS), ", ".join([mark] * len(_COLUMNS))
-    connection.exec_driver_sql(f"INSERT INTO {evidence.name} ({columns}) VALUES ({marks})", found)  # noqa: S608
 
 
 def _end(connection: Connection) -> Head:
@@ -192,7 +184,7 @@ def _prune(connection: Connection, cut: EvidenceCut) -> int:
         return 0
     made = _checkpoint(chain, old, found[0], cut.signer).entry(cut.now, cut.signer)
     connection.execute(delete(evidence).where(evidence.c.seq <= made.seq))
-    _insert(connection, [tuple(getattr(made, name) for name in _COLUMNS)])
+    insert_many(connection, evidence, _COLUMNS, [tuple(getattr(made, name) for name in _COLUMNS)])
     return len(old)
 
 

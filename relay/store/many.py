@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Connection,
     Dialect,
@@ -25,10 +26,10 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import Executable
 
 from relay.model.text import storable_tree
+from relay.store.inserting import flavour
 from relay.store.schema import to_microseconds
 
 
@@ -64,7 +65,7 @@ def among(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[
     values = bindparam(name, type_=_Json)
     if dialect == "sqlite":
         return column.in_(select(func.json_each(values).table_valued("value").c.value))
-    elements = func.json_array_elements_text(cast(values, postgresql.JSON)).table_valued("value")
+    elements = func.json_array_elements_text(cast(values, JSON)).table_valued("value")
     return column.in_(select(cast(elements.c.value, column.type)))
 
 
@@ -100,7 +101,7 @@ def _update(dialect: str, table: Table, key: str, names: tuple[str, ...]) -> Exe
 @lru_cache
 def _upsert(dialect: str, table: Table, key: tuple[str, ...], names: tuple[str, ...]) -> Executable:
     given = select(*_given(dialect, table, names).values()).where(true())
-    made = (sqlite if dialect == "sqlite" else postgresql).insert(table).from_select(names, given)
+    made = flavour(dialect).insert(table).from_select(names, given)
     others = {name: made.excluded[name] for name in names if name not in key}
     statement: Executable = made.on_conflict_do_update(index_elements=key, set_=others)
     return statement
@@ -112,7 +113,7 @@ def _given(dialect: str, table: Table, names: Collection[str]) -> dict[str, Colu
     if dialect == "sqlite":
         each = func.json_each(rows).table_valued("value", name="given").c.value
         return {name: func.json_extract(each, f"$[{place}]") for place, name in enumerate(names)}
-    each = func.json_array_elements(cast(rows, postgresql.JSON)).table_valued("value", name="given").c.value
+    each = func.json_array_elements(cast(rows, JSON)).table_valued("value", name="given").c.value
     return {
         name: cast(each.op("->>", return_type=String())(place), table.c[name].type)
         for place, name in enumerate(names)

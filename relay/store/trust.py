@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, or_, select, update
 
 from relay.model.event import Event, namespace_of
+from relay.model.evidence import microseconds
 from relay.model.plan import Plan
 from relay.model.trust import Head, Kept, trust_key
 from relay.store import rows
 from relay.store.errors import CursorMovedError
-from relay.store.inserting import flavour, insert_new
+from relay.store.inserting import bound, insert_many, insert_new
 from relay.store.parts import parts
 from relay.store.schema import trust, trust_waiting
 
@@ -40,8 +41,7 @@ def commit_trust(connection: Connection, plan: Plan) -> None:
 
 def _save(connection: Connection, found: Sequence[Kept]) -> None:
     for kept in found:
-        row = _row(kept)
-        fields = {name: row[name] for name in _EXAMINED}
+        fields = {name: getattr(kept, name) for name in _EXAMINED}
         statement = (
             update(trust)
             .where(trust.c.key == kept.head.key, trust.c.revision == kept.revision)
@@ -77,32 +77,69 @@ def _advance(connection: Connection, heads: Sequence[Head], at: datetime | None)
             deletions[head.key] = deletions.get(head.key, 0) + 1
     if not newest:
         return
-    new = [_row(_new(head, at)) for head in newest.values()]
-    statement = flavour(connection).insert(trust)
-    offered = statement.excluded
-    gone = offered.deleted
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["key"],
-            set_={name: offered[name] for name in ("record", "event", "at", "version", "sha256", "deleted")}
-            | {
-                "revision": trust.c.revision + 1,
-                "repository": offered.repository,
-                "namespace": offered.namespace,
-                "wanted_at": offered.wanted_at,
-                "checked_at": offered.checked_at,
-                "tries": 0,
-                "missing_since": None,
-                "problem": case((gone, None), else_=trust.c.problem),
-                "expires_at": case((gone, None), else_=trust.c.expires_at),
-                "lost_at": case((gone, func.coalesce(trust.c.lost_at, offered.at)), else_=trust.c.lost_at),
-            },
-            where=or_(offered.at >= trust.c.at, offered.at < _KNOWN, trust.c.at < _KNOWN),
-        ),
-        new,
-    )
+    new = bound(trust, _NEW, [_new_row(head, at) for head in newest.values()])
+    insert_many(connection, trust, _NEW, new, _OVER_AN_OLDER)
     if deletions:
         connection.execute(_COUNT, [{"the_key": key, "more": more} for key, more in deletions.items()])
+
+
+_NEW = (
+    "key",
+    "cluster",
+    "gun",
+    "repository",
+    "namespace",
+    "record",
+    "event",
+    "at",
+    "version",
+    "sha256",
+    "deleted",
+    "wanted_at",
+    "checked_at",
+    "revision",
+    "state_sha256",
+    "tries",
+    "deletions",
+)
+"""What is written of a repository of which nothing but a record is known."""
+_KNOWN = microseconds(datetime(2, 1, 1, tzinfo=UTC))
+"""Times before this are not known."""
+_OVER_AN_OLDER = f"""ON CONFLICT ("key") DO UPDATE SET
+    {", ".join(f'"{name}" = excluded."{name}"' for name in _NEW[3:13])},
+    revision = trust.revision + 1,
+    tries = 0,
+    missing_since = NULL,
+    problem = CASE WHEN excluded.deleted THEN NULL ELSE trust.problem END,
+    expires_at = CASE WHEN excluded.deleted THEN NULL ELSE trust.expires_at END,
+    lost_at = CASE WHEN excluded.deleted THEN coalesce(trust.lost_at, excluded."at") ELSE trust.lost_at END
+WHERE excluded."at" >= trust."at" OR excluded."at" < {_KNOWN} OR trust."at" < {_KNOWN}"""
+
+
+def _new_row(head: Head, at: datetime | None) -> dict[str, Any]:
+    """Return a repository of which nothing but a record is known as a row.
+
+    That says that it is there: it need not be asked for soon. Not at notary's time: its clock may be ahead.
+    """
+    return {
+        "key": head.key,
+        "cluster": head.cluster,
+        "gun": head.gun,
+        "repository": head.repository,
+        "namespace": indexed(namespace_of(head.repository)),
+        "record": head.record,
+        "event": head.event,
+        "at": head.at,
+        "version": head.version,
+        "sha256": head.sha256,
+        "deleted": head.deleted,
+        "wanted_at": at if head.wanted else None,
+        "checked_at": at,
+        "revision": 0,
+        "state_sha256": "",
+        "tries": 0,
+        "deletions": 0,
+    }
 
 
 def _take_stock(connection: Connection, heads: Sequence[Head], at: datetime | None) -> None:
@@ -111,7 +148,7 @@ def _take_stock(connection: Connection, heads: Sequence[Head], at: datetime | No
     Deletions are counted, but those that the watch of the feed is about to tell.
     """
     newest = {head.key: head for head in reversed(heads)}
-    insert_new(connection, trust, [_row(_new(head, at)) for head in newest.values()])
+    insert_new(connection, trust, [_new_row(head, at) for head in newest.values()])
     gone = [head.key for head in heads if head.deleted and (at is None or at - head.at > _TOLD_SOON)]
     if gone:
         connection.execute(_COUNT, [{"the_key": key, "more": 1} for key in gone])
@@ -123,20 +160,10 @@ _COUNT = (
     .where(trust.c.key == bindparam("the_key"))
     .values(deletions=trust.c.deletions + bindparam("more"))
 )
-_KNOWN = datetime(2, 1, 1, tzinfo=UTC)
-"""Times before this are not known."""
 
 
 def _newer(head: Head, known: Head) -> bool:
     return head.at >= known.at or _UNKNOWN_YEAR in (head.at.year, known.at.year)
-
-
-def _new(head: Head, at: datetime | None) -> Kept:
-    """Return what is kept of a repository of which nothing but a record is known.
-
-    That says that it is there: it need not be asked for soon. Not at notary's time: its clock may be ahead.
-    """
-    return Kept(head, 0, wanted_at=at if head.wanted else None, checked_at=at)
 
 
 def kept(connection: Connection, keys: Collection[str]) -> dict[str, Kept]:
@@ -252,35 +279,6 @@ def _waiting_row(event: Event) -> dict[str, Any]:
         "key": trust_key(event.cluster or "", event.subject.gun or ""),
         "seen_at": event.seen_at,
         "body": rows.event_row(event, routed=True)["body"],
-    }
-
-
-def _row(found: Kept) -> dict[str, Any]:
-    head = found.head
-    return {
-        "key": head.key,
-        "cluster": head.cluster,
-        "gun": head.gun,
-        "repository": head.repository,
-        "namespace": indexed(namespace_of(head.repository)),
-        "record": head.record,
-        "event": head.event,
-        "at": head.at,
-        "version": head.version,
-        "sha256": head.sha256,
-        "deleted": head.deleted,
-        "revision": found.revision,
-        "state": found.state,
-        "state_sha256": found.state_sha256,
-        "state_at": found.state_at,
-        "problem": found.problem,
-        "wanted_at": found.wanted_at,
-        "tries": found.tries,
-        "expires_at": found.expires_at,
-        "checked_at": found.checked_at,
-        "missing_since": found.missing_since,
-        "lost_at": found.lost_at,
-        "deletions": found.deletions,
     }
 
 

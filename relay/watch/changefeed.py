@@ -7,6 +7,7 @@ last record that was read, to see that it is still there: a restored or rebuilt 
 old cursor with nothing at all, for ever (SQL), or with an error (RethinkDB). Source: notary 0.7.0.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -196,14 +197,13 @@ class ChangefeedWatcher(Watcher[ChangefeedOptions]):
         feed.sweep_after = now + max(_SWEEP_SECONDS, _SWEEP_SHARE * (now - began))
 
     async def _pages(self, feed: _Feed, change_id: str) -> AsyncGenerator[tuple[Page, bool], None]:
-        """Yield the pages behind a change_id, each with whether it is the last one."""
+        """Yield the pages behind a change_id, each with whether it is the last one.
+
+        While one is being taken in the next one is fetched: it changes nothing before it is asked for.
+        """
         size = self.options.page
-        while True:
-            page = await self._page(feed, change_id, size)
-            last = len(page.records) < size
-            yield page, last
-            if last:
-                return
+        page = await self._page(feed, change_id, size)
+        while len(page.records) >= size:
             latest = next((record.id for record in reversed(page.records) if record.id is not None), None)
             if latest is not None and latest != change_id:
                 change_id, size = latest, self.options.page
@@ -211,7 +211,16 @@ class ChangefeedWatcher(Watcher[ChangefeedOptions]):
                 # Nothing to go on from: ask for more, until there is.
                 size *= 2
             else:
+                yield page, False
                 raise BadAnswer(f"the changefeed does not go on behind its record {change_id}")
+            ahead = asyncio.create_task(self._page(feed, change_id, size))
+            try:
+                yield page, False
+                page = await ahead
+            finally:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+        yield page, True
 
     async def _page(self, feed: _Feed, change_id: str, size: int) -> Page:
         try:

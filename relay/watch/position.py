@@ -36,8 +36,15 @@ class Mark:
         """Return the mark of a record, None if it has no id to go on from."""
         if record.id is None:
             return None
-        at = record.created_at if has_time(record) and isinstance(record, Record) else _UNKNOWN
-        return cls(record.id, at, stable_id("gun", record.gun))
+        return cls(record.id, _time(record), stable_id("gun", record.gun))
+
+    @classmethod
+    def passing(cls, records: Sequence[Record | Unreadable]) -> "list[Mark]":
+        """Return the marks of records that follow each other. Only the last may become a head: of the others
+        it is not told which repository they are of."""
+        marks = [cls(record.id, _time(record)) for record in records[:-1] if record.id is not None]
+        last = None if not records else cls.of(records[-1])
+        return marks if last is None else [*marks, last]
 
     def same(self, other: "Mark | None") -> bool:
         """Tell whether both are one record. What could not be read of one of them does not count."""
@@ -150,6 +157,10 @@ class Position:
         if old or self.origin is None or record.created_at != self.origin.at:
             return old
         return stable_id("gun", record.gun) == self.origin.gun
+
+
+def _time(record: Record | Unreadable) -> datetime:
+    return record.created_at if isinstance(record, Record) and has_time(record) else _UNKNOWN
 
 
 def has_time(record: Record | Unreadable) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from relay.model.details import UnreadableRecord
 from relay.model.event import Subject, SubjectKind
@@ -10,6 +11,10 @@ from relay.model.observation import Fact
 from relay.model.trust_details import TrustDeletion, TrustUpdate
 from relay.msr import Category, Page, Record, Unreadable, split
 from relay.watch.position import Mark, Position, has_time
+
+_DELETION: Final = TrustDeletion(record_id="", version=0, sha256="", feed="").plain()
+_UPDATE: Final = TrustUpdate(record_id="", version=0, sha256="", feed="").plain()
+"""The details of records of which nothing is known: made once, for there are thousands on a page or two."""
 
 Key = tuple[str, ...]
 Keyed = tuple[Key, Record | Unreadable]
@@ -28,7 +33,7 @@ class Reading:
     found: bool = field(init=False)
     """Whether the head has been met, so that what follows is new, and the feed is the one it was."""
     _started: bool = field(init=False)
-    _fresh: list[Mark] = field(init=False, default_factory=list)
+    _fresh: list[Record | Unreadable] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         position = self.position
@@ -38,12 +43,13 @@ class Reading:
     def step(self, record: Record | Unreadable) -> bool:
         """Take the next record; tell whether it may be told. Raises LostError if the start is missing."""
         tell = self._started and not self.position.knows(record)
-        mark = Mark.of(record)
-        if mark is None:
+        if record.id is None:
             return tell
         if self.found:
-            self._fresh.append(mark)
+            self._fresh.append(record)
             return tell
+        mark = Mark.of(record)
+        assert mark is not None, "it has an id"
         self._started = self._started or mark.same(self.position.start)
         if mark.same(self.position.head):
             self.found = True
@@ -57,8 +63,8 @@ class Reading:
 
     def fresh(self) -> list[Mark]:
         """Return the marks of the records that were taken behind the head since the last call."""
-        marks, self._fresh = self._fresh, []
-        return marks
+        fresh, self._fresh = self._fresh, []
+        return Mark.passing(fresh)
 
 
 def key_of(record: Record | Unreadable) -> Key:
@@ -89,7 +95,11 @@ def fact_of(record: Record | Unreadable, source: str, registry_host: str, now: d
         subject=subject,
         summary=f"Trust data of {name or 'a repository without a name'} {what}",
         happened_at=record.created_at if has_time(record) else now,
-        details=(TrustDeletion if deleted else TrustUpdate)(
-            record_id=record.id, version=record.version, sha256=record.sha256, feed=source
-        ).plain(),
+        details={
+            **(_DELETION if deleted else _UPDATE),
+            "record_id": record.id,
+            "version": record.version,
+            "sha256": record.sha256,
+            "feed": source,
+        },
     )
