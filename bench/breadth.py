@@ -161,7 +161,7 @@ def _lateness(asked: Sequence[Sequence[tuple[float, int]]], path: int, windows: 
         times = [at for at, number in each if number == path]
         if abs(len(times) - windows) > 1:
             sys.exit(f"a replica was asked for {PATHS[path]} {len(times)} times in {windows} intervals")
-        middle = statistics.median(at % _EVERY for at in times)
+        middle = statistics.median_low(at % _EVERY for at in times)
         # Around the middle, so that a grid at the edge of the modulus does not seem torn apart.
         offsets = [(at - middle + _EVERY / 2) % _EVERY for at in times]
         yield from (offset - min(offsets) for offset in offsets)
