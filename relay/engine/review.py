@@ -20,7 +20,7 @@ from relay.model.plan import Rewrite
 from relay.store import Claim, Waiting
 
 LISTED = 1000
-"""So many events one message lists at the most, however many parts it takes; the rest is counted."""
+"""So many events one message holds at the most; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +82,19 @@ def _picked(first: Delivery, waiting: Waiting, now: datetime) -> list[Delivery]:
     first one untrue."""
     others = [each for each in waiting.deliveries if each.seq != first.seq]
     about = {waiting.events[id].alert for id in first.events if id in waiting.events} - {None}
-    grows = _growing(waiting, now)
 
     def joins(other: Delivery) -> bool:
         if other.reason is Reason.REPEAT and not other.attempts:
             return False
         due = other.due_at <= now
-        # What was put together a moment ago, of which no part was sent, takes in the rest of a large group.
-        one = other.reason is Reason.GROUP and other.parts == 1
-        open_still = other.gathered or one or (other.seq in grows and (first.gathered or first.seq in grows))
+        # What was put together a moment ago, and is one message, takes in the rest of a large group.
+        open_still = other.gathered or (other.reason is Reason.GROUP and other.parts == 1)
         if open_still and due and not first.attempts and not other.attempts:
             return True
         alerts = {waiting.events[id].alert for id in other.events if id in waiting.events}
         return bool(alerts & about) and (due or other.reason is not Reason.ESCALATION)
 
     return sorted([first, *filter(joins, others)], key=lambda each: each.seq)
-
-
-def _growing(waiting: Waiting, now: datetime) -> frozenset[int]:
-    """Return the parts of messages of which none was sent yet, where there is more to tell with them."""
-    messages: dict[datetime, list[Delivery]] = {}
-    for row in waiting.deliveries:
-        if row.reason is Reason.GROUP and not row.gathered and not row.attempts:
-            messages.setdefault(row.created_at, []).append(row)
-    whole = [rows for rows in messages.values() if len(rows) == rows[0].parts]
-    fresh = any(row.gathered and row.due_at <= now and not row.attempts for row in waiting.deliveries)
-    return frozenset(row.seq for rows in whole for row in rows) if fresh or len(whole) > 1 else frozenset()
 
 
 def _together(
@@ -295,11 +282,11 @@ def _messages(
         reason = Reason.DIGEST
     if one and len(told[0]) == 1 and first.reason is Reason.ESCALATION:
         reason = Reason.ESCALATION
-    listed, rest = _listed(told)
-    pages = _pages(listed, sizes)
+    pages = _pages(told, sizes)
     made = []
     for part, page in enumerate(pages, 1):
-        events = tuple(event.id for unit in page for event in unit)
+        listed, rest = _listed(page)
+        events = tuple(event.id for unit in listed for event in unit)
         own = page[0][-1].thread if one else thread
         made.append(
             Delivery(
@@ -313,7 +300,7 @@ def _messages(
                 template=first.template,
                 reason=reason,
                 group=first.group if thread is None else None,
-                more=rest + more if part == len(pages) else 0,
+                more=rest + (more if part == len(pages) else 0),
                 part=part,
                 parts=len(pages),
             )
@@ -321,13 +308,13 @@ def _messages(
     return made
 
 
-def _listed(told: Sequence[Sequence[Event]]) -> tuple[list[Sequence[Event]], int]:
+def _listed(page: Sequence[Sequence[Event]]) -> tuple[list[Sequence[Event]], int]:
     """Return what of a message is kept one by one, the worst if there is too much, and how much is not."""
-    if len(told) <= LISTED:
-        return list(told), 0
-    worst = sorted(range(len(told)), key=lambda at: -max(event.severity.rank for event in told[at]))
-    kept = [told[at] for at in sorted(worst[:LISTED])]
-    return kept, len(told) - len(kept)
+    if len(page) <= LISTED:
+        return list(page), 0
+    worst = sorted(range(len(page)), key=lambda at: -max(event.severity.rank for event in page[at]))
+    kept = [page[at] for at in sorted(worst[:LISTED])]
+    return kept, len(page) - len(kept)
 
 
 def _pages(told: Sequence[Sequence[Event]], sizes: Sizes) -> list[list[Sequence[Event]]]:
