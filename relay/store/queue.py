@@ -74,9 +74,12 @@ def due(
     asked = {"channel": channel, "taken": list(taken), "now": now, "most": limit}
     ready = connection.execute(_due(connection.dialect.name), asked)
     found = [rows.read_delivery(row) for row in ready.mappings().all()]
-    behind = _with_others(connection, channel, [each for each in found if not each.alone])
+    told = read_events(connection, {id for delivery in found for id in delivery.events})
+    several = [each for each in found if not each.alone]
+    parts_alone = {each.thread: [each] for each in several if _is_closed(each, told)}
+    behind = _with_others(connection, channel, [each for each in several if each.thread not in parts_alone])
+    behind |= parts_alone
     free = [each for each in found if each.alone or each.thread in behind]
-    told = read_events(connection, {id for delivery in free for id in delivery.events})
     earlier = _earlier(connection, channel, list(behind))
     together = _waiting_of_each(connection, channel, behind)
     return [
@@ -89,6 +92,18 @@ def due(
         )
         for delivery in free
     ]
+
+
+def _is_closed(delivery: Delivery, told: Mapping[str, Event]) -> bool:
+    """Tell whether this is a part of a message about one-off events: nothing that waits can change that.
+
+    A large group has thousands of parts; going through all of them for each would never end.
+    """
+    return (
+        delivery.parts > 1
+        and not delivery.gathered
+        and all(id in told and told[id].alert is None for id in delivery.events)
+    )
 
 
 def backlog(connection: Connection, channel: str, rule: str, now: datetime) -> Waiting:
@@ -286,8 +301,15 @@ _Sent = list[tuple[int, dict[str, Any] | None]]
 
 
 def _earlier(connection: Connection, channel: str, threads: Collection[str]) -> dict[str, _Sent]:
-    """Return, by thread, the seq and receipt of what was delivered in it, the first one first."""
+    """Return, by thread, the seq and receipt of the first that was delivered in it, and of those after it
+    that have a receipt, in order."""
     found: dict[str, _Sent] = {}
+    sent = deliveries.alias("sent")
+    first = select(func.min(sent.c.seq)).where(
+        sent.c.channel == deliveries.c.channel,
+        sent.c.thread == deliveries.c.thread,
+        sent.c.state.in_(_SENT),
+    )
     for part in parts(threads):
         query = (
             select(deliveries.c.thread, deliveries.c.seq, deliveries.c.receipt)
@@ -295,6 +317,7 @@ def _earlier(connection: Connection, channel: str, threads: Collection[str]) -> 
                 deliveries.c.channel == channel,
                 deliveries.c.thread.in_(part),
                 deliveries.c.state.in_(_SENT),
+                or_(deliveries.c.receipt.is_not(None), deliveries.c.seq == first.scalar_subquery()),
             )
             .order_by(deliveries.c.thread, deliveries.c.seq)
         )

@@ -259,7 +259,8 @@ def hasten(connection: Connection, runs: Sequence[tuple[str, datetime]]) -> list
                 deliveries.c.finished_at.is_(None),
                 deliveries.c.state == literal_column(f"'{DeliveryState.PENDING}'"),
                 deliveries.c.attempts > literal_column("0"),
-                deliveries.c.due_at > now,
+                # And not as the index of all that is due could use it.
+                func.coalesce(deliveries.c.due_at, literal_column("0")) > now,
             )
             .values(due_at=now)
         )
