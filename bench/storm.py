@@ -22,7 +22,7 @@ _MIB = 1 << 20
 _HALF_AN_HOUR = 1 / 48
 _GROUP = {"by": ["cluster"], "wait": "5s", "interval": "10s"}
 _MASS = {"mass_deletion": {"update": "15s"}}
-_WITHIN = 120.0
+_WITHIN = 600.0
 """Seconds that everything may take."""
 
 Settings = Mapping[str, Any]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from relay.model.errors import StoreError
 from relay.store.schema import metadata
@@ -67,7 +68,11 @@ def _made(writing: Engine) -> bool:
         _lock(connection)
         if inspect(connection).get_table_names():
             return False
-        metadata.create_all(connection)
+        for table in metadata.sorted_tables:
+            connection.execute(CreateTable(table))
+            # Always in the same order: where two would do as well, SQLite takes the one that was made last.
+            for index in sorted(table.indexes, key=lambda each: str(each.name)):
+                connection.execute(CreateIndex(index))
         # As Alembic makes it.
         connection.execute(
             text(

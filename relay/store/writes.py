@@ -390,7 +390,13 @@ def know_channels(connection: Connection, runs: Sequence[tuple[frozenset[str], d
             if name not in names:
                 result = connection.execute(
                     update(deliveries)
-                    .where(deliveries.c.channel == name, deliveries.c.finished_at.is_(None))
+                    .where(
+                        deliveries.c.channel == name,
+                        deliveries.c.finished_at.is_(None),
+                        # As the index of what waits says it, with its next column: the index of channels has
+                        # all that was ever sent.
+                        deliveries.c.due_at > literal_column("-1"),
+                    )
                     .values(state=DeliveryState.HELD, finished_at=now)
                 )
                 held[-1] += result.rowcount
