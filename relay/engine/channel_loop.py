@@ -71,7 +71,7 @@ class ChannelLoop:
             scene=scene,
             telemetry=telemetry,
             recorded=self._recorded,
-            turned=self._give_back,
+            turned=self._turned,
         )
         self._reach = reach
         self._look_again = look_again
@@ -242,7 +242,7 @@ class ChannelLoop:
         if claim.waiting is not None and self._claimed != self._woken:
             # What has come since may be about the same thing.
             self._taken.discard(claim.delivery.seq)
-            self._give_back()
+            self._turned()
             return False
         if self._clock.monotonic() - self._looked_at < _FRESH:
             return True
@@ -251,6 +251,8 @@ class ChannelLoop:
             return True
         self._taken.discard(claim.delivery.seq)
         await self._rewrite(rewrite, [claim])
+        # It may be due at another time than was known.
+        self._turned()
         return False
 
     async def _rewrite(
@@ -324,6 +326,11 @@ class ChannelLoop:
             self._taken.difference_update(claim.delivery.seq for claim in self._ready)
             self._ready.clear()
             self._woken += 1
+
+    def _turned(self) -> None:
+        """Look again at everything: what was known of what is due holds no longer."""
+        self._give_back()
+        self.wake()
 
     def _begin(self, claim: Claim) -> None:
         if self._window:

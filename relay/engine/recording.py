@@ -42,7 +42,7 @@ class Recorder:
     """Records the attempts of one channel; sending goes on meanwhile.
 
     ``recorded`` is called with what was claimed and what the store has of it by then, ``turned`` when the
-    channel's state has changed.
+    channel's state has changed, and again when what was tried in vain is due by that.
     """
 
     def __init__(
@@ -167,6 +167,7 @@ class Recorder:
         if self._gate.health.state is ChannelState.WORKING:
             # What was tried in vain goes now, together if it is old, not whenever its turn would come.
             await self._keep_trying(lambda: self._store.hasten(self._channel.name, self._clock.now()))
+            self._turned()
 
     async def _tell(self, ended: _Ended) -> None:
         claim, tried, after = ended.claim, ended.tried, ended.settlement.delivery

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import PrivateAttr
 
-from relay.channels import Refused
+from relay.channels import Refused, Retryable
 from relay.engine.own import News
 from relay.http import Http
 from relay.model.delivery import ChannelState, DeliveryState, Message, Sent
@@ -94,3 +94,21 @@ async def test_news_outlasts_a_store_that_fails() -> None:
     await clock.advance(10)
     await telling
     assert (len(taken), len(seen)) == (1, 2)
+
+
+async def test_what_was_tried_in_vain_goes_at_once_when_the_channel_works_again(bench: Bench) -> None:
+    a = channel(retry={"schedule": ["1h"]}, digest_after=None)
+    a.answer(*(Retryable("503") for _ in range(5)))
+    await bench.run(a)
+    for _ in range(5):
+        await bench.add()
+        await a.sent()
+        await bench.settle()
+    await bench.asleep()
+    assert bench.loop().health.state is ChannelState.FAILING
+    await bench.clock.advance(16)
+    assert (await a.sent()).id == "dlv_5", "the one by which it is found out"
+    for _ in range(4):
+        await a.sent()
+    await bench.settle(5)
+    assert await bench.store.count_deliveries() == {"delivered": 5}
