@@ -38,7 +38,7 @@ def main() -> None:
         began = time.perf_counter()
         print(f"{name} …", file=sys.stderr, flush=True)
         section = import_module(f"bench.{name}").measure()
-        report.write(name, section)
+        report.write(name, section, NAMES)
         print(f"\n{section.title}\n\n{section.shown()}\n", flush=True)
         print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
 

@@ -5,6 +5,7 @@ import platform
 import re
 import sqlite3
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,11 +22,15 @@ another machine; seconds and rates do not. Where something was measured several 
 """
 
 
-def write(name: str, section: Section, *, file: Path = FILE) -> None:
-    """Put a section into the document, in place of what it said before; the others stay."""
+def write(name: str, section: Section, order: Sequence[str] = (), *, file: Path = FILE) -> None:
+    """Put a section into the document, in place of what it said before; the others stay.
+
+    ``order`` has the names in the order in which the document has its sections.
+    """
     sections = _read(file)
     sections[name] = f"## {section.title}\n\n{section.shown()}\n\n{_where()}\n"
-    parts = [f"<!-- {name} -->\n{text}" for name, text in sections.items()]
+    names = sorted(sections, key=lambda each: order.index(each) if each in order else len(order))
+    parts = [f"<!-- {each} -->\n{sections[each]}" for each in names]
     file.write_text("\n".join([_HEAD, *parts]))
 
 

@@ -42,6 +42,14 @@ def test_a_section_takes_the_place_of_what_it_said_before_and_of_nothing_else(tm
     assert after.count("*Measured on ") == 2
 
 
+def test_sections_have_the_order_of_the_benchmarks(tmp_path: Path) -> None:
+    file, order = tmp_path / "performance.md", ("first", "second", "third")
+    for name in ("third", "first", "second"):
+        report.write(name, section(name, "1"), order, file=file)
+    text = file.read_text()
+    assert [text.index(f"## {name}") for name in order] == sorted(text.index(f"## {name}") for name in order)
+
+
 def test_a_section_is_markdown() -> None:
     assert section("Title", "1").shown() == (
         "How it was measured.\n\n|  | x |\n| --- | --- |\n| row | 1 |\n\nWhat limits it."
