@@ -66,11 +66,11 @@ async def _measure(count: int, rounds: int) -> Section:
 
 async def _look(session: aiohttp.ClientSession, rounds: int) -> tuple[tuple[str, ...], ...]:
     """Ask for every path in turn; return a row for each."""
-    first = {path: await _ask(session, path) for path in PATHS}
+    first = {path: await ask(session, path) for path in PATHS}
     later: dict[str, list[float]] = {path: [] for path in PATHS}
     for _ in range(rounds):
         for path in PATHS:
-            later[path].append((await _ask(session, path))[0])
+            later[path].append((await ask(session, path))[0])
     yardstick = statistics.median(later[PATHS[0]])
     return tuple(
         (
@@ -84,7 +84,7 @@ async def _look(session: aiohttp.ClientSession, rounds: int) -> tuple[tuple[str,
     )
 
 
-async def _ask(session: aiohttp.ClientSession, path: str) -> tuple[float, int]:
+async def ask(session: aiohttp.ClientSession, path: str) -> tuple[float, int]:
     """Return how many milliseconds a path took, and the size of the answer in bytes."""
     began = time.perf_counter()
     async with session.get(path) as answer:
