@@ -24,9 +24,8 @@ from bench.grown import HELD, MEASURED, THREAD, fill
 from bench.hooked import SECRET
 from bench.outbox import outcomes, settings_of, take_in
 from bench.pages import ask
-from bench.running import HEADERS
+from bench.running import HEADERS, started
 from bench.sink import Sink, sink
-from bench.started import started
 from relay.store import Store
 from tests.real.postgres import DURABLE, Postgres
 
@@ -112,7 +111,7 @@ async def _measure(
 async def _settle_down(folder: Path, url: str, receiver: Sink) -> None:
     """Have the relay say once what it has to say about channels that are disabled."""
     settings = _settings(url, receiver)
-    async with started(folder, settings):
+    async with started(folder, settings, path="/readyz"):
         await asyncio.sleep(2)
 
 
@@ -133,7 +132,7 @@ async def _one_round(each: Grown, folder: Path, postgres: Postgres, receiver: Si
 
     before = await _due(folder, settings, events)
     receiver.forget()
-    async with started(folder, settings):
+    async with started(folder, settings, path="/readyz"):
         taken = await receiver.until(many)
     assert taken.count == many, f"{taken.count} of {many} came"
     each.sends.append(taken.rate)
@@ -141,7 +140,7 @@ async def _one_round(each: Grown, folder: Path, postgres: Postgres, receiver: Si
     assert after["delivered"] == before.get("delivered", 0) + many, (before, after)
 
     async with (
-        started(folder, settings) as relay,
+        started(folder, settings, path="/readyz") as relay,
         aiohttp.ClientSession(relay.url, headers=HEADERS) as session,
     ):
         each.starts.append(relay.seconds)

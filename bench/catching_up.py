@@ -17,9 +17,9 @@ import aiohttp
 
 from bench.feed import PAGE, Feed, feed
 from bench.figures import Section, Table, ratios, spread
+from bench.process import resident
 from bench.running import started
 from bench.sink import Sink, sink
-from bench.watching import memory_of
 from bench.watching import stored as stored_in
 
 _REPOSITORIES = 10_000
@@ -28,7 +28,6 @@ _DELETIONS = 500
 _UNEXAMINED = "nor trust data examined"
 """One in so many records is a deletion."""
 _RULES = 20
-_MIB = 1 << 20
 _BARE = "bare"
 
 Settings = Mapping[str, Any]
@@ -36,7 +35,7 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """How it went: records a second, and by how many bytes the memory grew after the first tenth."""
+    """How it went: records a second, and by how many MiB the memory grew after the first tenth."""
 
     rate: float
     growth: float = 0.0
@@ -59,7 +58,7 @@ def measure(records: int = 1_000_000, rounds: int = 3) -> Section:
         if run is None:
             rows.append((*row, "", "", "", ""))
             continue
-        memory = ("", "") if name == _BARE else (f"{run.growth / _MIB:+.1f}", f"{run.most / _MIB:.0f}")
+        memory = ("", "") if name == _BARE else (f"{run.growth:+.1f}", f"{run.most:.0f}")
         rows.append((*row, f"{run.rate / whole[_BARE].rate:.2f}", f"{run.rate:,.0f}", *memory))
     head = (
         "",
@@ -152,10 +151,10 @@ async def _run(
         memory = [(0, 0.0)]
         with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as reading:
             while (stored := stored_in(reading)) < count:
-                memory.append((stored, memory_of(relay.pid)))
+                memory.append((stored, resident(relay.pid)))
                 await asyncio.sleep(0.05)
             ended = time.perf_counter()
-            memory.append((stored, memory_of(relay.pid)))
+            memory.append((stored, resident(relay.pid)))
         await to.until(deletions)
     _check(store, count, more)
     taken = to.taken().count

@@ -55,17 +55,9 @@ def _delivered(claim: Claim) -> Settlement:
         attempts=claim.delivery.attempts + 1,
         finished_at=now,
     )
-    attempt = Attempt(
-        delivery=delivery.id,
-        number=delivery.attempts,
-        at=now,
-        seconds=0.01,
-        outcome=Outcome.DELIVERED,
-        status=200,
-        error=None,
-        answer="ok",
-        targets=(),
-        body="x" * 600,
-        plain=False,
-    )
-    return Settlement(delivery, attempt)
+    return Settlement(delivery, taken_by_receiver(delivery.id, delivery.attempts, now))
+
+
+def taken_by_receiver(delivery: str, number: int, at: datetime) -> Attempt:
+    """Return an attempt of a delivery that the receiver took, with a body of an average size."""
+    return Attempt(delivery, number, at, 0.01, Outcome.DELIVERED, 200, answer="ok", body="x" * 600)

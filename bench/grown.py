@@ -15,7 +15,8 @@ from typing import Any
 
 import psycopg
 
-from relay.model.delivery import Attempt, ChannelHealth, ChannelState, Delivery, DeliveryState, Outcome
+from bench.claiming import taken_by_receiver
+from relay.model.delivery import ChannelHealth, ChannelState, Delivery, DeliveryState
 from relay.model.event import Event, Status, Subject, SubjectKind
 from relay.model.severity import Severity
 from relay.store import Store, rows
@@ -203,21 +204,8 @@ def _samples(now: datetime) -> tuple[Mapping[str, Any], Mapping[str, Any], Mappi
         due_at=now,
         state=DeliveryState.PENDING,
     )
-    attempt = Attempt(
-        delivery="dlv_",
-        number=1,
-        at=now,
-        seconds=0.1,
-        outcome=Outcome.DELIVERED,
-        status=200,
-        error=None,
-        answer="ok",
-        targets=(),
-        body="x" * 600,
-        plain=False,
-    )
     return (
         rows.event_row(event, routed=True),
         rows.delivery_row(delivery),
-        rows.attempt_row(attempt),
+        rows.attempt_row(taken_by_receiver("dlv_", 1, now)),
     )

@@ -11,9 +11,8 @@ from sqlalchemy import func, select
 
 from bench.figures import Table, quantile
 from bench.hooked import told
-from bench.running import HEADERS
+from bench.running import HEADERS, started
 from bench.sink import Sink
-from bench.started import started
 from relay.store.database import connect, parse_url
 from relay.store.schema import deliveries
 
@@ -27,14 +26,14 @@ async def measure(folder: Path, settings: dict[str, Any], receiver: Sink) -> Tab
     """Measure without pruning, and until everything old is gone or the time is up."""
     url = settings["store"]
     async with (
-        started(folder, settings) as relay,
+        started(folder, settings, path="/readyz") as relay,
         aiohttp.ClientSession(relay.url, headers=HEADERS) as session,
     ):
         await told(session, receiver, RATE, 2.0)
         alone = await told(session, receiver, RATE, _SECONDS)
     before, found = _old(url), list[float]()
     async with (
-        started(folder, settings, module="bench.soon") as relay,
+        started(folder, settings, module="bench.soon", path="/readyz") as relay,
         aiohttp.ClientSession(relay.url, headers=HEADERS) as session,
     ):
         await told(session, receiver, RATE, 2.0)

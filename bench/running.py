@@ -38,11 +38,13 @@ def store_of(folder: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """A process that runs: ``began`` is when it was started (seconds, ``time.perf_counter``)."""
+    """A process that runs: ``began`` is when it was started (seconds, ``time.perf_counter``), ``seconds`` how
+    long it took from then until it was ready."""
 
     url: str
     pid: int
     began: float
+    seconds: float
 
 
 @asynccontextmanager
@@ -53,8 +55,11 @@ async def running(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[st
 
 
 @asynccontextmanager
-async def started(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[Relay]:
-    """Run a relay; yield it once it is ready to be asked."""
+async def started(
+    folder: Path, settings: Mapping[str, Any], *, module: str = "relay", path: str = "/healthz"
+) -> AsyncIterator[Relay]:
+    """Run a relay; yield it once ``path`` answers 200: with ``/healthz`` it can be asked, with ``/readyz`` it
+    all works."""
     url = f"127.0.0.1:{free_port()}"
     fixed = {
         "store": store_of(folder),
@@ -62,28 +67,26 @@ async def started(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[Re
     }
     file = folder / "relay.yaml"
     file.write_text(yaml.safe_dump({**fixed, **settings}))
-    command = [sys.executable, "-m", "relay", "run", "--config", str(file)]
+    command = [sys.executable, "-m", module, "run", "--config", str(file)]
     began = time.perf_counter()
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=installed())  # noqa: ASYNC220
     try:
-        await _ready(f"http://{url}", process)
-        yield Relay(f"http://{url}", process.pid, began)
+        await _ready(f"http://{url}", path, process)
+        yield Relay(f"http://{url}", process.pid, began, time.perf_counter() - began)
     finally:
         process.terminate()
-        await asyncio.to_thread(process.wait, 20)
+        await asyncio.to_thread(process.wait, 30)
 
 
-async def _ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    async with aiohttp.ClientSession(url) as session:
-        for _ in range(600):
-            if process.poll() is not None:
-                break
+async def _ready(url: str, path: str, process: subprocess.Popen[bytes]) -> None:
+    async with aiohttp.ClientSession(url) as session, asyncio.timeout(120):
+        while process.poll() is None:
             try:
-                async with session.get("/healthz") as answer:
+                async with session.get(path) as answer:
                     if answer.status == 200:
                         return
             except aiohttp.ClientError:
                 pass
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.01)
     raise SystemExit("the relay does not start: see its log in the folder")

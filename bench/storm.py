@@ -14,11 +14,11 @@ from typing import Any
 
 from bench.feed import Feed, feed
 from bench.figures import Section, Table
+from bench.process import resident
 from bench.running import started
 from bench.sink import Sink, sink
-from bench.watching import memory_of, stored
+from bench.watching import stored
 
-_MIB = 1 << 20
 _HALF_AN_HOUR = 1 / 48
 _GROUP = {"by": ["cluster"], "wait": "5s", "interval": "10s"}
 _MASS = {"mass_deletion": {"update": "15s"}}
@@ -39,7 +39,7 @@ class _Case:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """Seconds until all was stored and until all was told, messages, events told, bytes of memory."""
+    """Seconds until all was stored and until all was told, messages, events told, MiB of memory."""
 
     stored: float
     told: float
@@ -76,7 +76,7 @@ def measure(events: int = 100_000) -> Section:
                     f"{outcome.told:.1f}" if outcome.messages else "",
                     str(outcome.messages),
                     f"{outcome.items:,}",
-                    f"{outcome.memory / _MIB:.0f}",
+                    f"{outcome.memory:.0f}",
                 )
             )
     head = (
@@ -122,7 +122,7 @@ async def _run(source: Feed, events: int, case: _Case, folder: Path, to: Sink) -
             while not at or _waiting(reading) or (mass and _told(_bodies(to)) < events):
                 if not at and stored(reading) >= events:
                     at = time.perf_counter()
-                most = max(most, memory_of(relay.pid))
+                most = max(most, resident(relay.pid))
                 await asyncio.sleep(0.1)
             ended = time.perf_counter()
     bodies = _bodies(to)

@@ -1,14 +1,6 @@
-"""What is seen of a relay from outside while it works: its memory, and how far its store is."""
+"""How far the store of a relay is, seen from outside while it works."""
 
-import os
 import sqlite3
-from pathlib import Path
-
-
-def memory_of(process: int) -> float:
-    """Return how many bytes of memory a process has (RSS)."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return float(pages * os.sysconf("SC_PAGE_SIZE"))
 
 
 def stored(reading: sqlite3.Connection) -> int:

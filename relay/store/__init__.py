@@ -1,5 +1,6 @@
 """The store: SQLite or PostgreSQL behind one set of methods."""
 
+from relay.store.deeds import Deed
 from relay.store.errors import CursorMovedError
 from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.pruning import Cut
@@ -27,7 +28,7 @@ from relay.store.views import (
     standing_of,
 )
 from relay.store.views.queues import Queue
-from relay.store.writes import Deed, Settlement
+from relay.store.writes import Settlement
 
 __all__ = [
     "ALIVE",

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, insert, or_, select, update
 
 from relay.model.access import Scope, Token
+from relay.store.deeds import Deed, record
 from relay.store.schema import tokens
-from relay.store.writes import Deed, record
 
 
 def add_tokens(connection: Connection, found: Sequence[tuple[Token, str, Deed]]) -> list[bool]:

@@ -103,7 +103,7 @@ def reviewed_row(delivery: Delivery) -> dict[str, Any]:
     """Return what looking at a waiting delivery may change of it, for an update by ``seq``."""
     row = delivery_row(delivery)
     kept = ("state", "due_at", "finished_at", "ready_at", "events", "merged_into", "note")
-    return {"the_seq": delivery.seq, **{name: row[name] for name in kept}}
+    return {"seq": delivery.seq, **{name: row[name] for name in kept}}
 
 
 def settled_row(delivery: Delivery) -> dict[str, Any]:

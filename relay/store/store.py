@@ -16,7 +16,8 @@ from relay.model.plan import Group, Plan, Rewrite
 from relay.model.silence import Acknowledgement, Silence
 from relay.model.steps import Step
 from relay.model.trust import Kept
-from relay.store import access, evidence, pruning, queue, reads, requests, trust, writes
+from relay.store import access, deeds, evidence, pruning, queue, reads, requests, trust, writes
+from relay.store.deeds import Deed, Replays
 from relay.store.evidence import EvidenceCut, Stretch, Take
 from relay.store.opened import Opened
 from relay.store.pruning import Cut, Place, Pruned
@@ -25,7 +26,7 @@ from relay.store.reads import Filter
 from relay.store.requests import Request
 from relay.store.views import queues
 from relay.store.views.queues import Queue
-from relay.store.writes import Deed, Replays, Settlement
+from relay.store.writes import Settlement
 
 
 class Store(Opened):
@@ -62,15 +63,15 @@ class Store(Opened):
 
     async def save_silence(self, silence: Silence, deed: Deed) -> None:
         """Save a silence, and who made or ended it."""
-        await self._write(writes.save_silences, (silence, deed))
+        await self._write(deeds.save_silences, (silence, deed))
 
     async def acknowledge(self, found: Acknowledgement, deed: Deed) -> None:
         """Save an acknowledgement, in place of an earlier one, and who made it."""
-        await self._write(writes.acknowledge, (found, deed))
+        await self._write(deeds.acknowledge, (found, deed))
 
     async def unacknowledge(self, thread: str, deed: Deed) -> None:
         """Forget an acknowledgement, and write down who wanted that."""
-        await self._write(writes.unacknowledge, (thread, deed))
+        await self._write(deeds.unacknowledge, (thread, deed))
 
     async def save_health(self, health: ChannelHealth) -> None:
         """Save a channel's health."""
@@ -102,7 +103,7 @@ class Store(Opened):
 
     async def record(self, deed: Deed) -> None:
         """Write down what a user did."""
-        await self._write(writes.record, deed)
+        await self._write(deeds.record, deed)
 
     async def add_token(self, token: Token, hash: str, deed: Deed) -> bool:
         """Add a token with the hash of its secret; tell whether its name was free among the valid ones."""
@@ -138,7 +139,7 @@ class Store(Opened):
         self, replays: Sequence[tuple[Delivery, Deed]], *, fresh: bool = False
     ) -> list[Delivery]:
         """Add deliveries that repeat earlier ones, and who asked for each: all of them or nothing."""
-        added: list[Delivery] = await self._write(writes.add_replays, Replays(replays, fresh))
+        added: list[Delivery] = await self._write(deeds.add_replays, Replays(replays, fresh))
         return added
 
     async def know_channels(self, names: Collection[str], now: datetime) -> int:

@@ -1,18 +1,15 @@
-"""Everything that is written: each function writes a run of items inside an open transaction."""
+"""What the relay writes by itself: each function writes a run of items inside an open transaction."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
-    bindparam,
     delete,
     func,
-    insert,
     literal_column,
     select,
     update,
@@ -23,7 +20,6 @@ from relay.model.delivery import Attempt, ChannelHealth, Delivery, DeliveryState
 from relay.model.evidence import Draft
 from relay.model.observation import CursorMove
 from relay.model.plan import Plan, Rewrite
-from relay.model.silence import Acknowledgement, Silence
 from relay.store import evidence, rows
 from relay.store.errors import CursorMovedError
 from relay.store.inserting import insert_if_new, insert_new, upsert
@@ -31,7 +27,6 @@ from relay.store.many import update_rows, upsert_rows
 from relay.store.parts import parts
 from relay.store.schema import (
     ALIVE,
-    acknowledgements,
     alerts,
     attempts,
     channels,
@@ -40,8 +35,6 @@ from relay.store.schema import (
     deliveries,
     events,
     groups,
-    journal,
-    silences,
 )
 from relay.store.trust import commit_trust
 
@@ -56,17 +49,6 @@ class Settlement:
     delivery: Delivery
     attempt: Attempt
     follow_ups: tuple[Delivery, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """Something that a user did: who, when, what, to what, and a note."""
-
-    at: datetime
-    who: str
-    action: str
-    subject: str
-    note: str = ""
 
 
 def commit_plans(connection: Connection, plans: Sequence[Plan]) -> list[None]:
@@ -183,24 +165,13 @@ def rewrite(connection: Connection, rewrites: Sequence[Rewrite]) -> list[None]:
             # Somebody else has changed it meanwhile: whoever wanted this looks again.
             continue
         if each.changed:
-            connection.execute(_REVIEW, [rows.reviewed_row(delivery) for delivery in each.changed])
+            update_rows(connection, deliveries, "seq", [rows.reviewed_row(one) for one in each.changed])
             retold = [delivery for delivery in each.changed if delivery.reason is Reason.REPEAT]
             for delivery in retold:
                 connection.execute(delete(contents).where(contents.c.delivery == delivery.id))
             insert_new(connection, contents, [row for one in retold for row in rows.contents_rows(one)])
         add_deliveries(connection, each.added)
     return [None] * len(rewrites)
-
-
-def _update_by_seq(*names: str) -> Any:
-    return (
-        update(deliveries)
-        .where(deliveries.c.seq == bindparam("the_seq"))
-        .values({name: bindparam(name) for name in names})
-    )
-
-
-_REVIEW = _update_by_seq("state", "due_at", "finished_at", "ready_at", "events", "merged_into", "note")
 
 
 def settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
@@ -284,28 +255,6 @@ def look_again(connection: Connection, runs: Sequence[tuple[DeliveryState, datet
     return [None] * len(runs)
 
 
-def save_silences(connection: Connection, found: Sequence[tuple[Silence, Deed]]) -> list[None]:
-    """Save silences, and who made or ended them."""
-    upsert(connection, silences, ["id"], [rows.silence_row(silence) for silence, _ in found])
-    return record(connection, [deed for _, deed in found])
-
-
-def acknowledge(connection: Connection, found: Sequence[tuple[Acknowledgement, Deed]]) -> list[None]:
-    """Save acknowledgements, and who made them; a later one takes the place of an earlier one."""
-    for each, deed in found:
-        upsert(connection, acknowledgements, ["thread"], [rows.acknowledgement_row(each)])
-        record(connection, [deed])
-    return [None] * len(found)
-
-
-def unacknowledge(connection: Connection, found: Sequence[tuple[str, Deed]]) -> list[None]:
-    """Forget the acknowledgements of threads, and write down who wanted that."""
-    for thread, deed in found:
-        connection.execute(delete(acknowledgements).where(acknowledgements.c.thread == thread))
-        record(connection, [deed])
-    return [None] * len(found)
-
-
 _PROBE = "relay/probe"
 
 
@@ -331,48 +280,6 @@ def keep_first(connection: Connection, offered: Sequence[tuple[str, str]]) -> li
         insert_if_new(connection, cursors, {"scope": scope, "value": value})
         kept.append(connection.execute(select(cursors.c.value).where(cursors.c.scope == scope)).scalar_one())
     return kept
-
-
-def record(connection: Connection, deeds: Sequence[Deed]) -> list[None]:
-    """Write down what users did."""
-    connection.execute(insert(journal), [asdict(deed) for deed in deeds])
-    return [None] * len(deeds)
-
-
-@dataclass(frozen=True, slots=True)
-class Replays:
-    """Deliveries that repeat earlier ones, and who asked for each. ``fresh``: only of what was not replayed
-    before, even if somebody else has asked for the same meanwhile."""
-
-    replays: Sequence[tuple[Delivery, Deed]]
-    fresh: bool = False
-
-
-def add_replays(connection: Connection, runs: Sequence[Replays]) -> list[list[Delivery]]:
-    """Add deliveries that repeat earlier ones, and who asked for it; return those that were added."""
-    added = []
-    for run in runs:
-        column = deliveries.c.replay_of if run.fresh else deliveries.c.id
-        there = _there(connection, column, [_name(each, column) for each, _ in run.replays])
-        new = [(each, deed) for each, deed in run.replays if _name(each, column) not in there]
-        if new:
-            add_deliveries(connection, [delivery for delivery, _ in new])
-            record(connection, [deed for _, deed in new])
-        added.append([delivery for delivery, _ in new])
-    return added
-
-
-def _name(delivery: Delivery, column: Column[Any]) -> str:
-    return str(getattr(delivery, column.name))
-
-
-def _there(connection: Connection, column: Column[Any], names: Sequence[str]) -> set[str]:
-    found: set[str] = set()
-    for part in parts(names):
-        # With what makes the index partial: see ``deliveries_replays``.
-        query = select(column).where(column.in_(part), column.is_not(None))
-        found.update(connection.execute(query).scalars())
-    return found
 
 
 def know_channels(connection: Connection, runs: Sequence[tuple[frozenset[str], datetime]]) -> list[int]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from relay.model.alert import AlertState
 from relay.model.delivery import DeliveryState, Reason
 from relay.model.plan import Plan, Rewrite
-from relay.store import Cut, Deed, Store, pruning, queue, reads, writes
+from relay.store import Cut, Deed, Store, deeds, pruning, queue, reads, writes
 from relay.store.database import connect, parse_url
 from relay.store.views import queues
 from tests.store.things import NOW, alert, delivery, event, later, settled
@@ -52,7 +52,7 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "know_channels": lambda c: writes.know_channels(c, [(frozenset({"soc", "busy"}), NOW)]),
     "know_channels, one gone": lambda c: writes.know_channels(c, [(frozenset({"soc"}), NOW)]),
     "look_again": lambda c: writes.look_again(c, [(DeliveryState.SILENCED, NOW)]),
-    "unacknowledge": lambda c: writes.unacknowledge(c, [("alr_1", DEED)]),
+    "unacknowledge": lambda c: deeds.unacknowledge(c, [("alr_1", DEED)]),
     "prune": lambda c: pruning.prune(c, [(CUT, None)]),
 }
 ALLOWED = {

@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, select
 
 from relay.model.evidence import Entry, microseconds
+from relay.store.deeds import Deed
 from relay.store.evidence import Stretch, any_text
 from relay.store.schema import evidence, journal
 from relay.store.views.paging import MOST_SCANNED, Arm, Page, between, named, page_by_seq
-from relay.store.writes import Deed
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from relay.model.event import Event
 from relay.model.evidence import Entry
 from relay.model.trust import Kept
 from relay.store import reads, trust
+from relay.store.deeds import Deed
 from relay.store.evidence import Stretch
 from relay.store.views import happenings, outbox, proofs, repositories, statistics
 from relay.store.views.happenings import AlertQuery, EventQuery, Start, Taken
@@ -18,7 +19,6 @@ from relay.store.views.paging import Page
 from relay.store.views.proofs import DeedQuery
 from relay.store.views.repositories import Name, RepositoryQuery
 from relay.store.views.statistics import Backlog, Statistics
-from relay.store.writes import Deed
 
 T = TypeVar("T")
 
